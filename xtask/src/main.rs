@@ -5,10 +5,21 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
+mod bench;
+mod ci;
+mod dist;
+mod doctor;
 mod kernels;
+#[cfg(test)]
+mod layers;
+mod linkage;
 mod process;
+mod program;
 mod stopwatch;
 mod table;
+#[cfg(test)]
+mod tidy;
+mod validate;
 mod workspace;
 
 use std::process::ExitCode;
@@ -33,8 +44,24 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
+    /// The main job: check everything on this machine; the last line is PASS or FAIL
+    ///
+    /// ARGS go to `slo-bench validate`; try `cargo xtask validate --help`.
+    #[command(disable_help_flag = true)]
+    Validate(program::Args),
+    /// Measure the workloads against their contracts
+    ///
+    /// ARGS go to `slo-bench bench`; try `cargo xtask bench --help`.
+    #[command(disable_help_flag = true)]
+    Bench(program::Args),
     /// Compile the CUDA kernels to images, with a table of registers, shared memory and spills
     Kernels(kernels::Args),
+    /// Say what is here, what is missing and what to do
+    Doctor,
+    /// Make a folder that runs on a machine with a driver but neither Rust nor toolkit
+    Dist(dist::Args),
+    /// Run everything that CI runs: format, lints, tests, documentation, kernels, validate
+    Ci,
 }
 
 fn main() -> ExitCode {
@@ -51,9 +78,13 @@ fn main() -> ExitCode {
 fn execute(command: &CliCommand) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::locate()?;
     match command {
-        CliCommand::Kernels(args) => kernels::run(&workspace, args)?,
+        CliCommand::Validate(args) => validate::run(&workspace, args),
+        CliCommand::Bench(args) => bench::run(&workspace, args),
+        CliCommand::Kernels(args) => kernels::run(&workspace, args).map(|()| ExitCode::SUCCESS),
+        CliCommand::Doctor => doctor::run(&workspace),
+        CliCommand::Dist(args) => dist::run(&workspace, args).map(|()| ExitCode::SUCCESS),
+        CliCommand::Ci => Ok(ci::run(&workspace)),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

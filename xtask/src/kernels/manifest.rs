@@ -13,8 +13,8 @@ use super::ptxas::KernelUse;
 use super::source::Source;
 
 /// Raised when a field changes its meaning; images under another number are compiled again.
-pub(crate) const SCHEMA: u32 = 1;
-pub(crate) const FILE: &str = "manifest.json";
+const SCHEMA: u32 = 1;
+const FILE: &str = "manifest.json";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {

@@ -19,9 +19,10 @@ use crate::process::Missing;
 use crate::table;
 use crate::workspace::Workspace;
 use compile::{Compiler, FLAGS};
-use manifest::{Image, Manifest, Stale};
+use manifest::{Image, Stale};
 use source::{Source, Sources};
 
+pub(crate) use manifest::Manifest;
 pub(crate) use toolchain::{Nvcc, host_compiler, pip_version};
 
 #[derive(Debug, Default, clap::Args)]
@@ -38,45 +39,40 @@ pub(crate) struct Args {
     allow_spills: bool,
 }
 
-impl Args {
-    /// For commands that need images, whatever they cost to run.
-    pub(crate) fn allow_spills() -> Self {
-        Self { allow_spills: true, ..Self::default() }
-    }
-}
-
 /// Brings the images up to date, or with `--check` says whether they are.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
-    let sources = Sources::read(&workspace.root.join("kernels"))?;
-    if sources.kernels.is_empty() {
+    let manifest = if args.check { check(workspace, args)? } else { ensure(workspace, args)? };
+    let Some(manifest) = manifest else {
         println!("kernels: kernels/src holds no .cu file; nothing to compile");
         return Ok(());
-    }
-    let images = workspace.images();
-    let manifest = if args.check {
-        check(workspace, args, &sources)?
-    } else {
-        let nvcc = toolchain::find_or_install(&workspace.target, args.nvcc.as_deref())?;
-        if host_compiler().is_none() {
-            let fix = "install g++, or name a compiler in NVCC_CCBIN";
-            return Err(Missing(format!("nvcc needs a C++ compiler beside it: {fix}")).into());
-        }
-        refresh(&images, &sources, &nvcc)?
     };
     println!("{}", resource_table(&manifest));
-    println!("kernels: {} images in {}", manifest.images.len(), images.display());
+    println!("kernels: {} images in {}", manifest.images.len(), workspace.images().display());
     report_spills(&manifest, args)
 }
 
-/// The stale images with the reason, without compiling or installing anything.
-pub(crate) fn stale(workspace: &Workspace) -> anyhow::Result<Vec<(String, &'static str)>> {
+/// Brings the images up to date, installing a compiler if need be; `None` where there is no kernel.
+pub(crate) fn ensure(workspace: &Workspace, args: &Args) -> anyhow::Result<Option<Manifest>> {
+    let sources = Sources::read(&workspace.root.join("kernels"))?;
+    if sources.kernels.is_empty() {
+        return Ok(None);
+    }
+    let nvcc = toolchain::find_or_install(&workspace.target, args.nvcc.as_deref())?;
+    if host_compiler().is_none() {
+        let fix = "install g++, or name a compiler in NVCC_CCBIN";
+        return Err(Missing(format!("nvcc needs a C++ compiler beside it: {fix}")).into());
+    }
+    refresh(&workspace.images(), &sources, &nvcc).map(Some)
+}
+
+/// How many images there should be, and which of them are stale, without compiling anything.
+pub(crate) fn stale(workspace: &Workspace) -> anyhow::Result<(usize, Vec<(String, &'static str)>)> {
     let sources = Sources::read(&workspace.root.join("kernels"))?;
     let version = search(workspace)?.found.map(|nvcc| nvcc.version);
     let manifest = Manifest::load(&workspace.images());
-    Ok(find_stale(&workspace.images(), &sources, manifest.as_ref(), version.as_deref())
-        .into_iter()
-        .map(|(source, stale)| (source.stem.clone(), stale.reason()))
-        .collect())
+    let found = find_stale(&workspace.images(), &sources, manifest.as_ref(), version.as_deref());
+    let stale = found.into_iter().map(|(source, stale)| (source.stem.clone(), stale.reason()));
+    Ok((sources.kernels.len(), stale.collect()))
 }
 
 /// Looks for a compiler without installing one.
@@ -84,18 +80,19 @@ pub(crate) fn search(workspace: &Workspace) -> anyhow::Result<toolchain::Search>
     toolchain::search(&workspace.target, None)
 }
 
-fn check(workspace: &Workspace, args: &Args, sources: &Sources) -> anyhow::Result<Manifest> {
+fn check(workspace: &Workspace, args: &Args) -> anyhow::Result<Option<Manifest>> {
+    let sources = Sources::read(&workspace.root.join("kernels"))?;
     let nvcc = toolchain::search(&workspace.target, args.nvcc.as_deref())?.found;
     let version = nvcc.map(|nvcc| nvcc.version);
     let manifest = Manifest::load(&workspace.images());
-    let found = find_stale(&workspace.images(), sources, manifest.as_ref(), version.as_deref());
+    let found = find_stale(&workspace.images(), &sources, manifest.as_ref(), version.as_deref());
     for (source, stale) in &found {
         println!("kernels: {} is stale: {}", source.stem, stale.reason());
     }
-    match manifest {
-        Some(manifest) if found.is_empty() => Ok(manifest),
-        _ => bail!("{} kernel images are stale: run `cargo xtask kernels`", found.len()),
+    if !found.is_empty() {
+        bail!("{} kernel images are stale: run `cargo xtask kernels`", found.len());
     }
+    Ok(manifest.filter(|_| !sources.kernels.is_empty()))
 }
 
 fn find_stale<'a>(

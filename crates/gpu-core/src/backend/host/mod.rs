@@ -1,0 +1,87 @@
+//! The host's processor as a device: eager, or simulated.
+//!
+//! Runs one operation at a time, whatever the number of streams, so that operations may
+//! hold slices of shared memory. Never checks arguments.
+
+mod memory;
+mod properties;
+mod simulator;
+mod stream;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use memory::{Memory, pointer};
+pub(crate) use properties::properties;
+pub(crate) use stream::{Event, Stream};
+
+use self::simulator::Simulator;
+use super::EventTiming;
+use crate::clock::Clock;
+use crate::device::DeviceId;
+use crate::error::Result;
+
+/// When operations run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// When they are submitted.
+    Eager,
+    /// Late, in an order drawn from the seed.
+    Simulated { seed: u64 },
+}
+
+/// The host as a device.
+#[derive(Debug)]
+pub(crate) struct Host {
+    shared: Arc<Shared>,
+}
+
+/// What a host device shares with its streams and events.
+#[derive(Debug)]
+struct Shared {
+    device: DeviceId,
+    clock: Clock,
+    /// Invariant: whoever runs an operation holds this lock, so operations never overlap.
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug)]
+enum Queue {
+    Eager,
+    Simulated(Simulator),
+}
+
+impl Shared {
+    /// A reference that panicked leaves a queue that is still whole: its operation was taken out before it ran.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host {
+    pub(crate) fn new(mode: Mode, device: DeviceId) -> Self {
+        let queue = match mode {
+            Mode::Eager => Queue::Eager,
+            Mode::Simulated { seed } => Queue::Simulated(Simulator::new(seed)),
+        };
+        Self { shared: Arc::new(Shared { device, clock: Clock::real(), queue: Mutex::new(queue) }) }
+    }
+
+    pub(crate) fn stream(&self) -> Stream {
+        Stream::new(Arc::clone(&self.shared))
+    }
+
+    pub(crate) fn event(&self, timing: EventTiming) -> Event {
+        Event::new(Arc::clone(&self.shared), timing)
+    }
+
+    pub(crate) fn synchronize(&self) -> Result<()> {
+        if let Queue::Simulated(simulator) = &mut *self.shared.queue() {
+            simulator.drain();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn memory_free_and_total(&self) -> Result<(u64, u64)> {
+        Ok(properties::memory_free_and_total())
+    }
+}

@@ -1,0 +1,94 @@
+//! A seeded scheduler of streams: runs work late and in any order that events leave open.
+//!
+//! Invariant: the order depends on the seed and on what was submitted, never on time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::stream::EventState;
+
+/// One queued piece of work.
+pub(super) enum Work {
+    Run(Box<dyn FnOnce() + Send>),
+    /// Passed when the event has been reached this often.
+    Wait {
+        event: Arc<EventState>,
+        count: u64,
+    },
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Run(_) => "Run",
+            Self::Wait { .. } => "Wait",
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Simulator {
+    random: fastrand::Rng,
+    queues: Vec<VecDeque<Work>>,
+    /// Queues whose stream is gone; what they still hold runs to its end, then they are used again.
+    closed: Vec<usize>,
+}
+
+impl Simulator {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { random: fastrand::Rng::with_seed(seed), queues: Vec::new(), closed: Vec::new() }
+    }
+
+    /// The index of a new, empty stream.
+    pub(super) fn add_stream(&mut self) -> usize {
+        if let Some(place) = self.closed.iter().position(|&index| self.queues[index].is_empty()) {
+            return self.closed.swap_remove(place);
+        }
+        self.queues.push(VecDeque::new());
+        self.queues.len() - 1
+    }
+
+    pub(super) fn close_stream(&mut self, stream: usize) {
+        self.closed.push(stream);
+    }
+
+    /// Queues work and lets the device run ahead by a random number of steps, often none.
+    pub(super) fn submit(&mut self, stream: usize, work: Work) {
+        self.queues[stream].push_back(work);
+        while self.random.u8(..4) == 0 {
+            self.step();
+        }
+    }
+
+    pub(super) fn is_idle(&self, stream: usize) -> bool {
+        self.queues[stream].is_empty()
+    }
+
+    /// Runs until `is_done`, or until nothing is left to run.
+    pub(super) fn run_until(&mut self, mut is_done: impl FnMut(&Self) -> bool) {
+        while !is_done(self) && self.step() {}
+    }
+
+    pub(super) fn drain(&mut self) {
+        self.run_until(|_| false);
+    }
+
+    /// Runs the head of one ready stream, drawn at random; false if none is ready.
+    ///
+    /// A wait names a record that was submitted before it, so while work is queued some stream is ready.
+    fn step(&mut self) -> bool {
+        let is_ready = |queue: &VecDeque<Work>| match queue.front() {
+            None => false,
+            Some(Work::Run(_)) => true,
+            Some(Work::Wait { event, count }) => event.passed.load(Ordering::Acquire) >= *count,
+        };
+        let ready: Vec<usize> =
+            (0..self.queues.len()).filter(|&i| is_ready(&self.queues[i])).collect();
+        let Some(&stream) = self.random.choice(&ready) else { return false };
+        if let Some(Work::Run(run)) = self.queues[stream].pop_front() {
+            run();
+        }
+        true
+    }
+}

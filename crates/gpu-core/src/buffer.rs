@@ -1,0 +1,96 @@
+//! Memory that is owned: on the device, and page-locked on the host.
+//!
+//! Dropping waits for the device first: the driver documents only that freeing *may* wait.
+//! So a steady state frees nothing, and a program that drops too early is slow, never wrong.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use bytemuck::Pod;
+
+use crate::backend::{RawMemory, RawPinned};
+use crate::device::DeviceInner;
+use crate::view::{DeviceSlice, DeviceSliceMut};
+
+/// Elements in device memory. Made by [`Device::buffer`](crate::Device::buffer), zeroed.
+#[derive(Debug)]
+pub struct DeviceBuffer<T: Pod> {
+    /// Freed by `RawMemory`'s own drop, after ours has settled the device.
+    memory: RawMemory,
+    len: usize,
+    device: Arc<DeviceInner>,
+    element: PhantomData<T>,
+}
+
+impl<T: Pod> DeviceBuffer<T> {
+    pub(crate) fn new(device: Arc<DeviceInner>, memory: RawMemory, len: usize) -> Self {
+        Self { memory, len, device, element: PhantomData }
+    }
+
+    /// Elements in the buffer.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All elements, shared.
+    pub fn view(&self) -> DeviceSlice<'_, T> {
+        DeviceSlice::new(self.device.id, self.memory.address(), self.len)
+    }
+
+    /// All elements, exclusive.
+    pub fn view_mut(&mut self) -> DeviceSliceMut<'_, T> {
+        DeviceSliceMut::new(self.device.id, self.memory.address(), self.len)
+    }
+}
+
+impl<T: Pod> Drop for DeviceBuffer<T> {
+    fn drop(&mut self) {
+        self.device.settle();
+    }
+}
+
+/// Elements in page-locked host memory. Made by [`Device::pinned`](crate::Device::pinned), zeroed.
+///
+/// On the host backend the pages are ordinary ones.
+#[derive(Debug)]
+pub struct PinnedBuffer<T: Pod> {
+    memory: RawPinned,
+    len: usize,
+    device: Arc<DeviceInner>,
+    element: PhantomData<T>,
+}
+
+impl<T: Pod> PinnedBuffer<T> {
+    pub(crate) fn new(device: Arc<DeviceInner>, memory: RawPinned, len: usize) -> Self {
+        Self { memory, len, device, element: PhantomData }
+    }
+}
+
+impl<T: Pod> Deref for PinnedBuffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the allocation holds `len` zeroed or written elements of a Pod type, aligned for any,
+        // and copies in flight borrow or own the buffer, so nothing writes while this borrow lives.
+        unsafe { std::slice::from_raw_parts(self.memory.pointer().cast::<T>(), self.len) }
+    }
+}
+
+impl<T: Pod> DerefMut for PinnedBuffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as for `deref`, and `&mut self` makes the borrow the only one.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.pointer().cast::<T>(), self.len) }
+    }
+}
+
+impl<T: Pod> Drop for PinnedBuffer<T> {
+    fn drop(&mut self) {
+        self.device.settle();
+    }
+}

@@ -1,0 +1,254 @@
+//! A device: where memory, streams and kernels come from, on a GPU or on the host.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytemuck::Pod;
+
+use crate::backend::{Backend, EventTiming, host};
+use crate::buffer::{DeviceBuffer, PinnedBuffer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::fault::{FaultPlan, FaultState, Operation};
+use crate::image::KernelImage;
+use crate::kernel::Module;
+use crate::properties::{BackendKind, DeviceProperties};
+use crate::stream::Stream;
+use crate::telemetry::TelemetrySample;
+
+/// Which device a view, buffer or kernel belongs to.
+///
+/// Two handles of one CUDA device share their id, since they share its context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DeviceId(u32);
+
+/// Host devices get ids from here up; CUDA devices use their ordinals below.
+const HOST_IDS_FROM: u32 = 1 << 16;
+
+impl DeviceId {
+    fn next_host() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(HOST_IDS_FROM);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A GPU, or the host in its place. Cheap to clone; all clones are the same device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub(crate) inner: Arc<DeviceInner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DeviceInner {
+    pub(crate) id: DeviceId,
+    pub(crate) backend: Backend,
+    properties: DeviceProperties,
+    faults: FaultState,
+    /// Invariant: once set, every call through `run` fails: a lost context never comes back in this process.
+    lost: OnceLock<Error>,
+}
+
+impl DeviceInner {
+    /// Runs one call: refused on a lost device, counted against the fault plan, and remembered if it loses the device.
+    pub(crate) fn run<R>(
+        &self,
+        operation: Operation,
+        call: impl FnOnce(&Backend) -> Result<R>,
+    ) -> Result<R> {
+        if let Some(cause) = self.lost.get() {
+            return Err(Error::Poisoned { cause: Box::new(cause.clone()) });
+        }
+        self.note(self.faults.check(operation).and_then(|()| call(&self.backend)))
+    }
+
+    fn note<R>(&self, result: Result<R>) -> Result<R> {
+        if let Err(error) = &result
+            && error.kind() == ErrorKind::Poisoned
+        {
+            // The first fault is the cause; a later one says less.
+            let _ = self.lost.set(error.clone());
+        }
+        result
+    }
+
+    /// Waits until nothing that was queued touches memory any more. Ignores fault plans.
+    ///
+    /// After a sticky fault the driver has stopped the context's work, so its error here also means settled.
+    pub(crate) fn settle(&self) {
+        let _ = self.note(self.backend.synchronize());
+    }
+}
+
+impl Device {
+    fn new(id: DeviceId, backend: Backend, properties: DeviceProperties) -> Self {
+        let inner = DeviceInner {
+            id,
+            backend,
+            properties,
+            faults: FaultState::default(),
+            lost: OnceLock::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The first CUDA device, or the host where there is none.
+    pub fn auto() -> Self {
+        Self::cuda(0).unwrap_or_else(|_| Self::host())
+    }
+
+    /// CUDA device `ordinal`, counted from 0.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Unavailable`] without the `cuda` feature, a driver or a device;
+    /// [`Error::OrdinalOutOfRange`] if there are fewer devices.
+    pub fn cuda(ordinal: u32) -> Result<Self> {
+        let (backend, properties) = Backend::cuda(ordinal)?;
+        Ok(Self::new(DeviceId(ordinal), backend, properties))
+    }
+
+    /// How many CUDA devices this machine has.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Unavailable`] without the `cuda` feature or a driver.
+    pub fn cuda_count() -> Result<u32> {
+        Backend::cuda_count()
+    }
+
+    /// The host's processor, running each operation when it is submitted.
+    pub fn host() -> Self {
+        Self::host_in(host::Mode::Eager)
+    }
+
+    /// The host's processor, running each stream late and in an order drawn from `seed`:
+    /// a missing wait shows as a wrong answer, and the seed replays it.
+    pub fn host_simulated(seed: u64) -> Self {
+        Self::host_in(host::Mode::Simulated { seed })
+    }
+
+    fn host_in(mode: host::Mode) -> Self {
+        let id = DeviceId::next_host();
+        Self::new(id, Backend::host(mode, id), host::properties(mode))
+    }
+
+    /// What this machine has: its CUDA devices, if any, and then the host.
+    pub fn list() -> Vec<DeviceProperties> {
+        let mut all = Backend::cuda_list().unwrap_or_default();
+        all.push(host::properties(host::Mode::Eager));
+        all
+    }
+
+    /// Makes this device fail as `plan` says, counting from now. Replaces an earlier plan.
+    pub fn with_faults(self, plan: FaultPlan) -> Self {
+        self.inner.faults.replace(plan);
+        self
+    }
+
+    /// What the device is.
+    pub fn properties(&self) -> &DeviceProperties {
+        &self.inner.properties
+    }
+
+    /// Where work runs.
+    pub fn backend(&self) -> BackendKind {
+        self.inner.properties.backend
+    }
+
+    /// Which device this is.
+    pub fn id(&self) -> DeviceId {
+        self.inner.id
+    }
+
+    /// The fault that lost this device, if one did.
+    pub fn lost(&self) -> Option<&Error> {
+        self.inner.lost.get()
+    }
+
+    /// A new stream, which does not wait for the default stream.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn stream(&self) -> Result<Stream> {
+        let raw = self.inner.run(Operation::Create, Backend::stream)?;
+        Ok(Stream { raw, device: Arc::clone(&self.inner) })
+    }
+
+    /// A new event without a time.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn event(&self) -> Result<Event> {
+        self.event_with(EventTiming::Off)
+    }
+
+    /// A new event that remembers when the device passed it.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn timed_event(&self) -> Result<Event> {
+        self.event_with(EventTiming::On)
+    }
+
+    fn event_with(&self, timing: EventTiming) -> Result<Event> {
+        let raw = self.inner.run(Operation::Create, |backend| backend.event(timing))?;
+        Ok(Event { raw, device: Arc::clone(&self.inner) })
+    }
+
+    /// `len` zeroed elements of device memory.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Exhausted`] if they do not fit.
+    pub fn buffer<T: Pod>(&self, len: usize) -> Result<DeviceBuffer<T>> {
+        let bytes = byte_len::<T>(len)?;
+        let memory = self.inner.run(Operation::Allocate, |backend| backend.memory(bytes))?;
+        Ok(DeviceBuffer::new(Arc::clone(&self.inner), memory, len))
+    }
+
+    /// `len` zeroed elements of page-locked host memory.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Exhausted`] if they do not fit.
+    pub fn pinned<T: Pod>(&self, len: usize) -> Result<PinnedBuffer<T>> {
+        let bytes = byte_len::<T>(len)?;
+        let memory = self.inner.run(Operation::Allocate, |backend| backend.pinned(bytes))?;
+        Ok(PinnedBuffer::new(Arc::clone(&self.inner), memory, len))
+    }
+
+    /// Loads a kernel image. The host has no use for its content and accepts any.
+    ///
+    /// # Errors
+    /// What the driver says of the image.
+    pub fn module(&self, image: &KernelImage) -> Result<Module> {
+        let raw = self.inner.run(Operation::Load, |backend| backend.module(image))?;
+        Ok(Module { raw, device: Arc::clone(&self.inner) })
+    }
+
+    /// Waits for everything that was submitted to this device.
+    ///
+    /// # Errors
+    /// What the work failed with.
+    pub fn synchronize(&self) -> Result<()> {
+        self.inner.run(Operation::Synchronize, Backend::synchronize)
+    }
+
+    /// Free and total memory of the device, in bytes.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn memory_free_and_total(&self) -> Result<(u64, u64)> {
+        self.inner.run(Operation::Synchronize, Backend::memory_free_and_total)
+    }
+
+    /// Clocks, power and utilisation at this moment; `None` on the host, where nothing reports them.
+    ///
+    /// # Errors
+    /// What the management library says.
+    pub fn telemetry(&self) -> Result<Option<TelemetrySample>> {
+        self.inner.backend.telemetry()
+    }
+}
+
+fn byte_len<T>(len: usize) -> Result<usize> {
+    len.checked_mul(size_of::<T>())
+        .filter(|&bytes| isize::try_from(bytes).is_ok())
+        .ok_or(Error::OutOfMemory { bytes: usize::MAX })
+}

@@ -1,0 +1,144 @@
+//! What a kernel is: its typed arguments, the launches it accepts, and what it means on the host.
+
+use std::sync::Arc;
+
+use bytemuck::Pod;
+
+use crate::backend::RawModule;
+use crate::backend::host::pointer;
+use crate::device::{DeviceId, DeviceInner};
+use crate::error::{Error, Result};
+use crate::launch::{Launch, LaunchContract};
+use crate::view::{DeviceSlice, DeviceSliceMut};
+
+/// A kernel with typed arguments and a host reference.
+///
+/// # Safety
+/// Whoever implements this promises that
+/// - [`bind`](Self::bind) pushes exactly the parameters of the compiled entry point, in order and of the same widths;
+/// - arguments that [`check`](Self::check) accepts are never read or written out of bounds by the compiled kernel,
+///   for any launch that the contract accepts;
+/// - [`Args`](Self::Args) holds device views and plain values only, and its layout does not depend on its lifetime:
+///   a queued launch keeps the arguments after the borrow has ended, while the memory itself lives on.
+pub unsafe trait Kernel: 'static {
+    /// The arguments: views for pointers, plain values for scalars.
+    type Args<'a>: Send;
+
+    /// The launches that the kernel accepts.
+    const CONTRACT: LaunchContract;
+
+    /// Refuses arguments that do not fit together or do not fit the launch.
+    ///
+    /// # Errors
+    /// [`Error::Length`] or [`Error::Argument`], naming what is wrong.
+    fn check(args: &Self::Args<'_>, launch: &Launch) -> Result<()>;
+
+    /// Pushes the parameters in the order of the compiled entry point.
+    fn bind(args: &Self::Args<'_>, params: &mut Params);
+
+    /// What the kernel means. The host backend runs exactly this.
+    fn reference(args: Self::Args<'_>, launch: &Launch, memory: &HostMemory);
+}
+
+/// Most parameters that a kernel can take.
+const PARAMS_MAX: usize = 24;
+
+/// The parameters of one launch, as the driver wants them.
+#[derive(Debug)]
+pub struct Params {
+    /// One slot a parameter, its bytes at the front, as the driver takes a pointer to each.
+    pub(crate) values: [u64; PARAMS_MAX],
+    bytes: [u8; PARAMS_MAX],
+    len: usize,
+    device: DeviceId,
+    is_foreign: bool,
+}
+
+impl Params {
+    pub(crate) fn new(device: DeviceId) -> Self {
+        Self { values: [0; PARAMS_MAX], bytes: [0; PARAMS_MAX], len: 0, device, is_foreign: false }
+    }
+
+    /// Pushes a `const T*`.
+    pub fn slice<T: Pod>(&mut self, view: &DeviceSlice<'_, T>) {
+        self.is_foreign |= view.device != self.device;
+        self.scalar(view.address);
+    }
+
+    /// Pushes a `T*`.
+    pub fn slice_mut<T: Pod>(&mut self, view: &DeviceSliceMut<'_, T>) {
+        self.is_foreign |= view.device != self.device;
+        self.scalar(view.address);
+    }
+
+    /// Pushes a value of at most eight bytes.
+    ///
+    /// # Panics
+    /// If the kernel pushes more than 24 parameters, which its first launch shows.
+    pub fn scalar<T: Pod>(&mut self, value: T) {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 8, as asserted")]
+        let width = const {
+            assert!(size_of::<T>() <= size_of::<u64>() && size_of::<T>() > 0);
+            size_of::<T>() as u8
+        };
+        assert!(self.len < PARAMS_MAX, "a kernel takes at most {PARAMS_MAX} parameters");
+        let slot = bytemuck::bytes_of_mut(&mut self.values[self.len]);
+        slot[..size_of::<T>()].copy_from_slice(bytemuck::bytes_of(&value));
+        self.bytes[self.len] = width;
+        self.len += 1;
+    }
+
+    /// The width of each parameter, in bytes and in order.
+    pub fn widths(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.is_foreign {
+            return Err(Error::OtherDevice { what: "an argument of the kernel" });
+        }
+        Ok(())
+    }
+}
+
+/// Proof that the host backend is running an operation, alone: views can be read as slices.
+#[derive(Debug)]
+pub struct HostMemory {
+    device: DeviceId,
+}
+
+impl HostMemory {
+    /// Only the host backend makes one, for the time of one operation of `device`.
+    pub(crate) fn new(device: DeviceId) -> Self {
+        Self { device }
+    }
+
+    /// The elements of a view.
+    ///
+    /// # Panics
+    /// If the view is of another device, which a kernel's arguments cannot be.
+    pub fn slice<'a, T: Pod>(&'a self, view: DeviceSlice<'a, T>) -> &'a [T] {
+        assert_eq!(view.device, self.device, "arguments were checked before the launch");
+        // SAFETY: on the host a view's address is that of live, zeroed or written, aligned memory: a buffer settles
+        // the device before it frees. Operations run one at a time, and the argument struct was
+        // built from borrows, so no exclusive view of the same elements is turned into a slice beside this one.
+        unsafe { std::slice::from_raw_parts(pointer(view.address).cast::<T>(), view.len()) }
+    }
+
+    /// The elements of an exclusive view.
+    ///
+    /// # Panics
+    /// As for [`slice`](Self::slice).
+    pub fn slice_mut<'a, T: Pod>(&'a self, view: DeviceSliceMut<'a, T>) -> &'a mut [T] {
+        assert_eq!(view.device, self.device, "arguments were checked before the launch");
+        // SAFETY: as for `slice`; the view is exclusive and consumed, so this is its only slice.
+        unsafe { std::slice::from_raw_parts_mut(pointer(view.address).cast::<T>(), view.len()) }
+    }
+}
+
+/// A loaded image with entry points in it. Made by [`Device::module`](crate::Device::module).
+#[derive(Clone, Debug)]
+pub struct Module {
+    pub(crate) raw: RawModule,
+    pub(crate) device: Arc<DeviceInner>,
+}

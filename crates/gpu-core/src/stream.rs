@@ -1,0 +1,269 @@
+//! An ordered queue of work on a device.
+//!
+//! Operations of one stream run in order; operations of two streams run in any order that
+//! [`Stream::record`] and [`Stream::wait`] leave open.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytemuck::Pod;
+
+use crate::backend::RawStream;
+use crate::buffer::PinnedBuffer;
+use crate::device::{DeviceId, DeviceInner};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::fault::Operation;
+use crate::kernel::Kernel;
+use crate::launch::Prepared;
+use crate::view::{DeviceSlice, DeviceSliceMut, check_len};
+
+/// An ordered queue of work. Made by [`Device::stream`](crate::Device::stream).
+#[derive(Debug)]
+pub struct Stream {
+    pub(crate) raw: RawStream,
+    pub(crate) device: Arc<DeviceInner>,
+}
+
+impl Stream {
+    /// Queues a kernel.
+    ///
+    /// # Errors
+    /// [`Error::OtherDevice`] or the kernel's own check refuse the arguments; otherwise what the driver says.
+    pub fn launch<K: Kernel>(&self, prepared: &Prepared<K>, args: K::Args<'_>) -> Result<()> {
+        self.check_device("the kernel", prepared.device)?;
+        K::check(&args, &prepared.launch)?;
+        let mut bound = crate::kernel::Params::new(self.device.id);
+        K::bind(&args, &mut bound);
+        bound.check()?;
+        self.device.run(Operation::Launch, |_| {
+            self.raw.launch::<K>(&prepared.function, &prepared.launch, args, bound)
+        })
+    }
+
+    /// Queues a copy from the host, without waiting for it.
+    ///
+    /// # Safety
+    /// `from` must stay allocated and unwritten until this stream has passed the copy, seen by
+    /// [`synchronize`](Self::synchronize), [`settle`](Self::settle) or an [`Event`]. Page-locked memory is needed for the copy to be asynchronous.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the lengths differ; otherwise what the driver says.
+    pub unsafe fn upload<T: Pod>(&self, from: &[T], to: DeviceSliceMut<'_, T>) -> Result<()> {
+        self.check_device("the buffer", to.device)?;
+        check_len("the source of the upload", to.len(), from.len())?;
+        self.device.run(Operation::Upload, |_| {
+            // SAFETY: the lengths agree, `to` is live device memory, and the caller keeps `from` as promised above.
+            unsafe { self.raw.upload(from.as_ptr().cast(), to.address, to.bytes()) }
+        })
+    }
+
+    /// Queues a copy to the host, without waiting for it.
+    ///
+    /// # Safety
+    /// `to` must stay allocated, unread and unwritten until this stream has passed the copy.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the lengths differ; otherwise what the driver says.
+    pub unsafe fn download<T: Pod>(&self, from: DeviceSlice<'_, T>, to: &mut [T]) -> Result<()> {
+        self.check_device("the buffer", from.device)?;
+        check_len("the target of the download", from.len(), to.len())?;
+        self.device.run(Operation::Download, |_| {
+            // SAFETY: the lengths agree, `from` is live device memory, and the caller keeps `to` as promised above.
+            unsafe { self.raw.download(from.address, to.as_mut_ptr().cast(), from.bytes()) }
+        })
+    }
+
+    /// Queues a copy between two places on the device.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the lengths differ; otherwise what the driver says.
+    pub fn copy<T: Pod>(&self, from: DeviceSlice<'_, T>, to: DeviceSliceMut<'_, T>) -> Result<()> {
+        self.check_device("the source", from.device)?;
+        self.check_device("the target", to.device)?;
+        check_len("the source of the copy", to.len(), from.len())?;
+        self.device.run(Operation::Copy, |_| self.raw.copy(from.address, to.address, to.bytes()))
+    }
+
+    /// Queues filling with zero bytes.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn zero<T: Pod>(&self, to: DeviceSliceMut<'_, T>) -> Result<()> {
+        self.check_device("the buffer", to.device)?;
+        self.device.run(Operation::Copy, |_| self.raw.zero(to.address, to.bytes()))
+    }
+
+    /// Queues a mark: `event` is passed when everything before it in this stream is done.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn record(&self, event: &Event) -> Result<()> {
+        self.check_device("the event", event.device.id)?;
+        self.device.run(Operation::Record, |_| self.raw.record(&event.raw))
+    }
+
+    /// Queues a wait: what follows in this stream starts after the last record of `event` so far.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn wait(&self, event: &Event) -> Result<()> {
+        self.check_device("the event", event.device.id)?;
+        self.device.run(Operation::Wait, |_| self.raw.wait(&event.raw))
+    }
+
+    /// Blocks the host until everything in this stream is done.
+    ///
+    /// # Errors
+    /// What the work failed with.
+    pub fn synchronize(&self) -> Result<()> {
+        self.device.run(Operation::Synchronize, |_| self.raw.synchronize())
+    }
+
+    /// Whether everything in this stream is done. Never blocks.
+    ///
+    /// # Errors
+    /// What the work failed with.
+    pub fn is_idle(&self) -> Result<bool> {
+        self.device.run(Operation::Synchronize, |_| self.raw.is_idle())
+    }
+
+    /// Waits until nothing in this stream touches memory any more, whatever else failed.
+    ///
+    /// For clean-up after an error: fault plans do not reach it, and a lost device counts as settled,
+    /// because the driver stops a lost context's work.
+    ///
+    /// # Errors
+    /// If the driver could not say. The memory must then be kept for ever.
+    pub fn settle(&self) -> Result<()> {
+        match self.raw.synchronize() {
+            Err(error) if error.kind() != ErrorKind::Poisoned => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Copies `from` to the device and waits.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the lengths differ; otherwise what the driver says.
+    pub fn write<T: Pod>(&self, from: &[T], to: DeviceSliceMut<'_, T>) -> Result<()> {
+        // SAFETY: `finish` below waits before `from` can be touched again.
+        let queued = unsafe { self.upload(from, to) };
+        self.finish(queued)
+    }
+
+    /// Copies `from` to the host and waits.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the lengths differ; otherwise what the driver says.
+    pub fn read<T: Pod>(&self, from: DeviceSlice<'_, T>, to: &mut [T]) -> Result<()> {
+        // SAFETY: `finish` below waits before `to` can be touched again.
+        let queued = unsafe { self.download(from, to) };
+        self.finish(queued)
+    }
+
+    /// Copies `from` to a new vector and waits.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn read_vec<T: Pod>(&self, from: DeviceSlice<'_, T>) -> Result<Vec<T>> {
+        let mut all = vec![T::zeroed(); from.len()];
+        self.read(from, &mut all)?;
+        Ok(all)
+    }
+
+    /// Queues asynchronous work that borrows host memory, and waits for all of it at the end.
+    ///
+    /// Inside `work`, copies return at once; after `scope` returns they are done and the borrows are free again,
+    /// as with [`std::thread::scope`].
+    ///
+    /// # Errors
+    /// What `work` or the final wait failed with. Either way nothing is in flight any more.
+    pub fn scope<'env, R>(
+        &'env self,
+        work: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> Result<R>,
+    ) -> Result<R> {
+        // Drops before the borrows end, also when `work` panics.
+        let settle = SettleOnDrop { stream: self };
+        let scope = Scope { stream: self, scope: PhantomData, env: PhantomData };
+        let result = work(&scope)?;
+        self.synchronize()?;
+        std::mem::forget(settle);
+        Ok(result)
+    }
+
+    /// Waits for what a blocking call queued, even where queueing it failed half-way.
+    fn finish(&self, queued: Result<()>) -> Result<()> {
+        let waited = queued.and_then(|()| self.synchronize());
+        if waited.is_err() {
+            settle_or_abort(self);
+        }
+        waited
+    }
+
+    fn check_device(&self, what: &'static str, device: DeviceId) -> Result<()> {
+        if device == self.device.id { Ok(()) } else { Err(Error::OtherDevice { what }) }
+    }
+}
+
+/// Asynchronous work that may borrow host memory for `'scope`. Made by [`Stream::scope`].
+#[derive(Debug)]
+pub struct Scope<'scope, 'env: 'scope> {
+    stream: &'env Stream,
+    /// Invariant: `'scope` is invariant, so that a borrow cannot be shortened to end before the scope does.
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// The stream, for operations that borrow no host memory.
+    pub fn stream(&self) -> &Stream {
+        self.stream
+    }
+
+    /// Queues a copy from page-locked memory.
+    ///
+    /// # Errors
+    /// As for [`Stream::upload`].
+    pub fn upload<T: Pod>(
+        &self,
+        from: &'scope PinnedBuffer<T>,
+        to: DeviceSliceMut<'_, T>,
+    ) -> Result<()> {
+        // SAFETY: `from` is borrowed for `'scope`, and the scope ends only when the stream is done.
+        unsafe { self.stream.upload(from, to) }
+    }
+
+    /// Queues a copy to page-locked memory.
+    ///
+    /// # Errors
+    /// As for [`Stream::download`].
+    pub fn download<T: Pod>(
+        &self,
+        from: DeviceSlice<'_, T>,
+        to: &'scope mut PinnedBuffer<T>,
+    ) -> Result<()> {
+        // SAFETY: `to` is borrowed for `'scope`, and the scope ends only when the stream is done.
+        unsafe { self.stream.download(from, to) }
+    }
+}
+
+/// Waits for the stream unless it was seen to be done and this was forgotten.
+struct SettleOnDrop<'a> {
+    stream: &'a Stream,
+}
+
+impl Drop for SettleOnDrop<'_> {
+    fn drop(&mut self) {
+        settle_or_abort(self.stream);
+    }
+}
+
+/// Waits for a stream whose copies borrow host memory that is about to be free.
+fn settle_or_abort(stream: &Stream) {
+    if stream.settle().is_err() {
+        // The driver cannot say whether a copy still writes to memory that the caller gets back:
+        // going on would be a use after free.
+        std::process::abort();
+    }
+}

@@ -1,0 +1,130 @@
+//! Views of device memory: an address, a length and a borrow.
+//!
+//! A view never owns. It holds an address and not a handle, because handles move and memory does not.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use bytemuck::Pod;
+
+use crate::device::DeviceId;
+use crate::error::{Error, Result};
+
+/// Shared elements of device memory, like `&[T]`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceSlice<'a, T> {
+    pub(crate) device: DeviceId,
+    pub(crate) address: u64,
+    len: usize,
+    lifetime: PhantomData<&'a [T]>,
+}
+
+/// Exclusive elements of device memory, like `&mut [T]`.
+#[derive(Debug)]
+pub struct DeviceSliceMut<'a, T> {
+    pub(crate) device: DeviceId,
+    pub(crate) address: u64,
+    len: usize,
+    lifetime: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T: Pod> DeviceSlice<'a, T> {
+    /// A view of `len` elements at `address`, for whoever keeps that memory alive for `'a`.
+    pub(crate) fn new(device: DeviceId, address: u64, len: usize) -> Self {
+        Self { device, address, len, lifetime: PhantomData }
+    }
+
+    /// Elements in the view.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Elements `range` of this view.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the range reaches past the end or is reversed.
+    pub fn range(self, range: Range<usize>) -> Result<Self> {
+        check_range(&range, self.len)?;
+        let address = self.address + byte_offset::<T>(range.start);
+        Ok(Self::new(self.device, address, range.len()))
+    }
+
+    /// Elements as bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.len * size_of::<T>()
+    }
+}
+
+impl<'a, T: Pod> DeviceSliceMut<'a, T> {
+    pub(crate) fn new(device: DeviceId, address: u64, len: usize) -> Self {
+        Self { device, address, len, lifetime: PhantomData }
+    }
+
+    /// Elements in the view.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The same elements, shared, for as long as this view is borrowed.
+    pub fn as_shared(&self) -> DeviceSlice<'_, T> {
+        DeviceSlice::new(self.device, self.address, self.len)
+    }
+
+    /// The same elements, exclusive, for as long as this view is borrowed.
+    pub fn reborrow(&mut self) -> DeviceSliceMut<'_, T> {
+        DeviceSliceMut::new(self.device, self.address, self.len)
+    }
+
+    /// Elements `range` of this view.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the range reaches past the end or is reversed.
+    pub fn range(self, range: Range<usize>) -> Result<Self> {
+        check_range(&range, self.len)?;
+        let address = self.address + byte_offset::<T>(range.start);
+        Ok(Self::new(self.device, address, range.len()))
+    }
+
+    /// Two views: the elements before `index`, and the rest.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `index` is past the end.
+    pub fn split_at(self, index: usize) -> Result<(Self, Self)> {
+        check_range(&(0..index), self.len)?;
+        let address = self.address + byte_offset::<T>(index);
+        let head = Self::new(self.device, self.address, index);
+        let tail = Self::new(self.device, address, self.len - index);
+        Ok((head, tail))
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.len * size_of::<T>()
+    }
+}
+
+fn byte_offset<T>(index: usize) -> u64 {
+    (index * size_of::<T>()) as u64
+}
+
+fn check_range(range: &Range<usize>, len: usize) -> Result<()> {
+    if range.start > range.end || range.end > len {
+        let expected = range.end.max(range.start);
+        return Err(Error::Length { what: "the view", expected, actual: len });
+    }
+    Ok(())
+}
+
+/// Refuses two lengths that differ.
+pub(crate) fn check_len(what: &'static str, expected: usize, actual: usize) -> Result<()> {
+    if expected == actual { Ok(()) } else { Err(Error::Length { what, expected, actual }) }
+}

@@ -1,0 +1,178 @@
+//! `cargo xtask ci`: the list that both humans and CI run.
+//!
+//! Never goes on after a failure, and never hides one: it names the command that repeats the step.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{anyhow, bail};
+
+use crate::stopwatch::{Seconds, Stopwatch};
+use crate::workspace::Workspace;
+use crate::{doctor, kernels, linkage, process, program, table};
+
+/// One entry of the list.
+struct Step {
+    name: &'static str,
+    /// What to type to run this step alone.
+    repeat: &'static str,
+    action: Action,
+}
+
+enum Action {
+    /// The command line itself: words that assign a variable, then cargo and its arguments.
+    Cargo,
+    Own(fn(&Workspace) -> anyhow::Result<Outcome>),
+}
+
+enum Outcome {
+    Passed,
+    Skipped(&'static str),
+}
+
+/// Ordered so that what fails most often and costs least comes first, and what builds on the same
+/// artifacts stands together.
+const STEPS: [Step; 10] = [
+    Step::cargo("format", "cargo fmt --all --check"),
+    Step::cargo("lints", "cargo clippy --workspace --all-targets -- -D warnings"),
+    Step::cargo(
+        "lints with cuda",
+        "cargo clippy --workspace --all-targets --features gpu-core/cuda -- -D warnings",
+    ),
+    Step::cargo("tests, layers, tidy", "cargo test --workspace"),
+    Step::cargo("tests with cuda", "cargo test --package gpu-core --features cuda"),
+    Step::cargo("documentation", "RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps"),
+    Step::own("kernels", "cargo xtask kernels", compile_kernels),
+    Step::own("validate", "cargo xtask validate --quick", validate),
+    Step::own("linkage", "ldd target/release/slo-bench", check_linkage),
+    Step::own("dependencies", "cargo deny check", check_dependencies),
+];
+
+impl Step {
+    const fn cargo(name: &'static str, repeat: &'static str) -> Self {
+        Self { name, repeat, action: Action::Cargo }
+    }
+
+    const fn own(
+        name: &'static str,
+        repeat: &'static str,
+        action: fn(&Workspace) -> anyhow::Result<Outcome>,
+    ) -> Self {
+        Self { name, repeat, action: Action::Own(action) }
+    }
+
+    fn run(&self, workspace: &Workspace) -> anyhow::Result<Outcome> {
+        match self.action {
+            Action::Cargo => {
+                process::run(&mut cargo(workspace, self.repeat)).map(|()| Outcome::Passed)
+            }
+            Action::Own(action) => action(workspace),
+        }
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace) -> ExitCode {
+    let whole = Stopwatch::start();
+    let mut rows = Vec::new();
+    let mut failure = None;
+    for (index, step) in STEPS.iter().enumerate() {
+        eprintln!("\nci: [{}/{}] {}: {}", index + 1, STEPS.len(), step.name, step.repeat);
+        let watch = Stopwatch::start();
+        let outcome = step.run(workspace);
+        rows.push(row(step, &outcome, watch.elapsed()));
+        if let Err(error) = outcome {
+            failure = Some((step, error));
+            break;
+        }
+    }
+    let not_run =
+        STEPS.iter().skip(rows.len()).map(|step| vec![step.name.into(), "not run".into()]);
+    rows.extend(not_run.collect::<Vec<_>>());
+    println!("\n{}", table::render(&["step", "result", "time", "remark"], &rows, &[2]));
+    match failure {
+        None => {
+            println!("ci: PASS in {}", whole.elapsed());
+            ExitCode::SUCCESS
+        }
+        Some((step, error)) => {
+            println!("ci: FAIL at {} in {}: {error:#}", step.name, whole.elapsed());
+            println!("ci: repeat it with: {}", step.repeat);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn row(step: &Step, outcome: &anyhow::Result<Outcome>, time: Seconds) -> Vec<String> {
+    let (result, remark) = match outcome {
+        Ok(Outcome::Passed) => ("ok", ""),
+        Ok(Outcome::Skipped(why)) => ("skipped", *why),
+        Err(_) => ("FAIL", step.repeat),
+    };
+    vec![step.name.into(), result.into(), time.to_string(), remark.into()]
+}
+
+/// `NAME=value cargo word word`
+fn cargo(workspace: &Workspace, line: &str) -> Command {
+    let mut command = workspace.cargo();
+    for word in line.split_whitespace() {
+        match word.split_once('=') {
+            Some((name, value)) if !name.starts_with('-') => {
+                command.env(name, value);
+            }
+            _ if word == "cargo" => {}
+            _ => {
+                command.arg(word);
+            }
+        }
+    }
+    command
+}
+
+fn compile_kernels(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    kernels::run(workspace, &kernels::Args::default()).map(|()| Outcome::Passed)
+}
+
+fn validate(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let code = program::run(workspace, "validate", &["--quick".into()])?;
+    if code != ExitCode::SUCCESS {
+        bail!("validate did not pass");
+    }
+    Ok(Outcome::Passed)
+}
+
+fn check_linkage(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let program = program::build(workspace, "release")?;
+    linkage::check(&program).map(|()| Outcome::Passed)
+}
+
+fn check_dependencies(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    if doctor::cargo_deny_version(workspace).is_none() {
+        return Ok(Outcome::Skipped("cargo-deny is not installed"));
+    }
+    let status = workspace.cargo().args(["deny", "check"]).status()?;
+    if status.success() {
+        Ok(Outcome::Passed)
+    } else {
+        Err(anyhow!("cargo deny found something ({status})"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_split_into_variables_and_arguments() {
+        let workspace = Workspace { root: ".".into(), target: "target".into() };
+        let command = cargo(&workspace, "RUSTDOCFLAGS=-Dwarnings cargo doc --cfg=x --no-deps");
+        let args: Vec<_> = command.get_args().collect();
+        assert_eq!(args, ["doc", "--cfg=x", "--no-deps"]);
+        let variables: Vec<_> = command.get_envs().collect();
+        assert_eq!(variables, [("RUSTDOCFLAGS".as_ref(), Some("-Dwarnings".as_ref()))]);
+    }
+
+    #[test]
+    fn a_failed_step_shows_the_command_that_repeats_it() {
+        let row = row(&STEPS[0], &Err(anyhow!("no")), Seconds(std::time::Duration::ZERO));
+        assert_eq!(row, ["format", "FAIL", "0.0 s", "cargo fmt --all --check"]);
+    }
+}

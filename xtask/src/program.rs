@@ -1,0 +1,130 @@
+//! The program that does the work, `slo-bench`: built, given its surroundings and run.
+//!
+//! Never reads its reports or changes its exit code: what it says is the verdict.
+
+use std::ffi::OsString;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+
+use anyhow::{Context as _, anyhow, bail};
+use cargo_metadata::Message;
+
+use crate::kernels;
+use crate::process::{self, Missing};
+use crate::workspace::Workspace;
+
+pub(crate) const NAME: &str = "slo-bench";
+/// Tells the program which commit it was built from; it cannot ask git where it runs.
+const COMMIT_VARIABLE: &str = "TEMPER_COMMIT";
+const REQUIRE_GPU: &str = "--require-gpu";
+
+/// Arguments that the program itself reads.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    pub(crate) args: Vec<OsString>,
+}
+
+/// Brings images and program up to date, then runs `slo-bench <command> <args>`.
+pub(crate) fn run(
+    workspace: &Workspace,
+    command: &str,
+    args: &[OsString],
+) -> anyhow::Result<ExitCode> {
+    if expects_gpu(args) {
+        refresh_images(workspace, args)?;
+    }
+    let program = build(workspace, "release")?;
+    let mut command_line = Command::new(program);
+    command_line.arg(command).args(args).env(COMMIT_VARIABLE, commit(workspace));
+    let status = command_line
+        .status()
+        .with_context(|| format!("cannot start {}", process::display(&command_line)))?;
+    Ok(exit_code(status))
+}
+
+/// Builds the program with the CUDA backend; the compiler's progress is shown.
+pub(crate) fn build(workspace: &Workspace, profile: &str) -> anyhow::Result<PathBuf> {
+    eprintln!("{NAME}: building (profile {profile}, feature cuda)");
+    let mut command = workspace.cargo();
+    command.args(["build", "--profile", profile, "--package", NAME, "--features", "cuda"]);
+    let shown = process::display(&command);
+    // Cargo tells where it put the program, which depends on settings that are not ours.
+    command.args(["--bin", NAME, "--message-format", "json-render-diagnostics"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let stdout = child.stdout.take().expect("stdout was asked to be piped");
+    let mut program = None;
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        if let Message::CompilerArtifact(artifact) = message.context("cannot read from cargo")?
+            && artifact.target.name == NAME
+            && let Some(executable) = artifact.executable
+        {
+            program = Some(executable.into_std_path_buf());
+        }
+    }
+    if !child.wait().context("cannot wait for cargo")?.success() {
+        bail!("the program does not build: `{shown}`");
+    }
+    program.ok_or_else(|| anyhow!("`{shown}` built no program called {NAME}"))
+}
+
+/// The commit for reports, or `unknown` outside git.
+pub(crate) fn commit(workspace: &Workspace) -> String {
+    workspace.commit().unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Asks `nvidia-smi` for the devices, one line each; `None` where no driver answers.
+pub(crate) fn devices() -> Option<String> {
+    let fields = "--query-gpu=name,driver_version,memory.total,compute_cap";
+    process::query("nvidia-smi", &[fields, "--format=csv,noheader"])
+}
+
+/// The exit code of a program that was run in our place.
+pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+    match status.code().map(u8::try_from) {
+        Some(Ok(code)) => ExitCode::from(code),
+        _ => {
+            eprintln!("error: {NAME} ended without an exit code ({status})");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn expects_gpu(args: &[OsString]) -> bool {
+    requires_gpu(args) || Path::new("/dev/nvidia0").exists() || devices().is_some()
+}
+
+fn requires_gpu(args: &[OsString]) -> bool {
+    args.iter().any(|arg| arg == REQUIRE_GPU)
+}
+
+/// Without a compiler the program still runs: it says itself what it cannot do without images.
+fn refresh_images(workspace: &Workspace, args: &[OsString]) -> anyhow::Result<()> {
+    match kernels::ensure(workspace, &kernels::Args::default()) {
+        Err(error) if error.is::<Missing>() && !requires_gpu(args) => {
+            eprintln!("kernels: {error}; going on with the images that are here");
+            Ok(())
+        }
+        result => result.map(|_| ()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_flag_itself_requires_a_gpu() {
+        assert!(requires_gpu(&["--quick".into(), "--require-gpu".into()]));
+        assert!(!requires_gpu(&["--quick".into()]));
+    }
+
+    #[test]
+    fn an_exit_code_is_passed_on_unchanged() {
+        let status = Command::new("sh").args(["-c", "exit 3"]).status().unwrap();
+        assert_eq!(exit_code(status), ExitCode::from(3));
+        let status = Command::new("sh").args(["-c", "kill -9 $$"]).status().unwrap();
+        assert_eq!(exit_code(status), ExitCode::FAILURE);
+    }
+}
