@@ -215,7 +215,6 @@ mod tests {
         let mut check = Command::new("sha256sum");
         check.args(["--check", "--quiet", SUMS]).current_dir(&out);
         assert!(check.status().unwrap().success());
-        // SHA-256 of the five bytes `image`.
         let sums = fs::read_to_string(out.join(SUMS)).unwrap();
         assert_eq!(sums.lines().count(), 7);
         assert!(sums.contains("  kernels/twice.fatbin\n"));
