@@ -1,0 +1,54 @@
+//! The command line as people meet it: help, exit codes and one-line errors.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn xtask(args: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_xtask");
+    Command::new(program).args(args).output().expect("cargo builds the program before its tests")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn without_arguments_every_command_is_listed() {
+    let output = xtask(&[]);
+    let text = stderr(&output);
+    for command in ["validate", "bench", "kernels", "doctor", "dist", "ci"] {
+        assert!(
+            text.lines().any(|line| line.trim_start().starts_with(command)),
+            "{command}: {text}"
+        );
+    }
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn an_unknown_command_or_option_is_bad_usage() {
+    for args in [["measure", ""], ["kernels", "--fast"]] {
+        let output = xtask(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&output).starts_with("error: "), "{args:?}");
+    }
+}
+
+#[test]
+fn a_folder_with_other_files_is_refused_in_one_line() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let output = xtask(&["dist", "--out", &folder.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("holds something else; name a new or empty folder"), "{text}");
+}
+
+#[test]
+fn the_doctor_says_something_about_each_thing_that_is_needed() {
+    let output = xtask(&["doctor"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for subject in ["rustc", "nvcc 13.0.x", "kernel images", "NVIDIA driver", "slo-bench"] {
+        assert!(text.contains(subject), "{subject}: {text}");
+    }
+}
