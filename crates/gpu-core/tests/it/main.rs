@@ -1,5 +1,8 @@
 //! Tests of gpu-core through its public API, on every backend.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test that cannot run says why")]
+
 mod affine;
 mod conformance;
 mod faults;
