@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{anyhow, bail};
 
 use crate::stopwatch::{Seconds, Stopwatch};
+use crate::terminal::{note, say};
 use crate::workspace::Workspace;
 use crate::{doctor, kernels, linkage, process, program, table};
 
@@ -75,7 +76,7 @@ pub(crate) fn run(workspace: &Workspace) -> ExitCode {
     let mut rows = Vec::new();
     let mut failure = None;
     for (index, step) in STEPS.iter().enumerate() {
-        eprintln!("\nci: [{}/{}] {}: {}", index + 1, STEPS.len(), step.name, step.repeat);
+        note!("\nci: [{}/{}] {}: {}", index + 1, STEPS.len(), step.name, step.repeat);
         let watch = Stopwatch::start();
         let outcome = step.run(workspace);
         rows.push(row(step, &outcome, watch.elapsed()));
@@ -87,15 +88,15 @@ pub(crate) fn run(workspace: &Workspace) -> ExitCode {
     let not_run =
         STEPS.iter().skip(rows.len()).map(|step| vec![step.name.into(), "not run".into()]);
     rows.extend(not_run.collect::<Vec<_>>());
-    println!("\n{}", table::render(&["step", "result", "time", "remark"], &rows, &[2]));
+    say!("\n{}", table::render(&["step", "result", "time", "remark"], &rows, &[2]));
     match failure {
         None => {
-            println!("ci: PASS in {}", whole.elapsed());
+            say!("ci: PASS in {}", whole.elapsed());
             ExitCode::SUCCESS
         }
         Some((step, error)) => {
-            println!("ci: FAIL at {} in {}: {error:#}", step.name, whole.elapsed());
-            println!("ci: repeat it with: {}", step.repeat);
+            say!("ci: FAIL at {} in {}: {error:#}", step.name, whole.elapsed());
+            say!("ci: repeat it with: {}", step.repeat);
             ExitCode::FAILURE
         }
     }

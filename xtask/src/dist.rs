@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::kernels::{self, Manifest};
 use crate::process::Usage;
 use crate::stopwatch::Stopwatch;
+use crate::terminal::say;
 use crate::workspace::Workspace;
 use crate::{linkage, program};
 
@@ -52,10 +53,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
         commit: &commit,
     };
     let count = assemble(&parts, &out)?;
-    println!("dist: {count} files in {} ({})", out.display(), watch.elapsed());
-    println!(
-        "dist: copy the folder to a GPU machine and run ./slo-bench validate --require-gpu there"
-    );
+    say!("dist: {count} files in {} ({})", out.display(), watch.elapsed());
+    say!("dist: copy the folder to a GPU machine and run ./slo-bench validate --require-gpu there");
     Ok(())
 }
 

@@ -3,10 +3,11 @@
 //! Never installs, compiles or builds anything.
 
 use std::fs;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::terminal::say;
 use crate::workspace::Workspace;
 use crate::{kernels, process, program, table};
 
@@ -45,18 +46,19 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
         ldd(),
         deny(workspace),
     ];
-    println!("{}", render(&findings));
+    say!("{}", render(&findings));
     let missing = findings.iter().any(|finding| finding.state == State::Missing);
     let program = workspace.target.join("release").join(program::NAME);
     if program.is_file() {
-        println!("{} doctor:", program::NAME);
-        let status = Command::new(&program).arg("doctor").status();
+        say!("{} doctor:", program::NAME);
+        let mut command = program::command(workspace, &program);
+        let status = command.arg("doctor").status();
         let status = status.with_context(|| format!("cannot start {}", program.display()))?;
         if !status.success() {
             return Ok(program::exit_code(status));
         }
     } else {
-        println!("{} is not built yet: `cargo xtask validate` builds and runs it", program::NAME);
+        say!("{} is not built yet: `cargo xtask validate` builds and runs it", program::NAME);
     }
     Ok(if missing { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }

@@ -3,7 +3,6 @@
 //! Links to none of the workspace's crates, so that it builds in seconds and can judge them from outside.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
 mod bench;
 mod ci;
@@ -17,6 +16,7 @@ mod process;
 mod program;
 mod stopwatch;
 mod table;
+mod terminal;
 #[cfg(test)]
 mod tidy;
 mod validate;
@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use process::{Missing, Usage};
+use terminal::note;
 use workspace::Workspace;
 
 #[derive(Debug, Parser)]
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
     match execute(&cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
             ExitCode::from(exit_code(&error))
         }
     }

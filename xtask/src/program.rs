@@ -12,6 +12,7 @@ use cargo_metadata::Message;
 
 use crate::kernels;
 use crate::process::{self, Missing};
+use crate::terminal::note;
 use crate::workspace::Workspace;
 
 pub(crate) const NAME: &str = "slo-bench";
@@ -36,17 +37,24 @@ pub(crate) fn run(
         refresh_images(workspace, args)?;
     }
     let program = build(workspace, "release")?;
-    let mut command_line = Command::new(program);
-    command_line.arg(command).args(args).env(COMMIT_VARIABLE, commit(workspace));
+    let mut command_line = self::command(workspace, &program);
+    command_line.arg(command).args(args);
     let status = command_line
         .status()
         .with_context(|| format!("cannot start {}", process::display(&command_line)))?;
     Ok(exit_code(status))
 }
 
+/// The program with the variables that it reads.
+pub(crate) fn command(workspace: &Workspace, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env(COMMIT_VARIABLE, commit(workspace));
+    command
+}
+
 /// Builds the program with the CUDA backend; the compiler's progress is shown.
 pub(crate) fn build(workspace: &Workspace, profile: &str) -> anyhow::Result<PathBuf> {
-    eprintln!("{NAME}: building (profile {profile}, feature cuda)");
+    note!("{NAME}: building (profile {profile}, feature cuda)");
     let mut command = workspace.cargo();
     command.args(["build", "--profile", profile, "--package", NAME, "--features", "cuda"]);
     let shown = process::display(&command);
@@ -85,7 +93,7 @@ pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     match status.code().map(u8::try_from) {
         Some(Ok(code)) => ExitCode::from(code),
         _ => {
-            eprintln!("error: {NAME} ended without an exit code ({status})");
+            note!("error: {NAME} ended without an exit code ({status})");
             ExitCode::FAILURE
         }
     }
@@ -103,7 +111,7 @@ fn requires_gpu(args: &[OsString]) -> bool {
 fn refresh_images(workspace: &Workspace, args: &[OsString]) -> anyhow::Result<()> {
     match kernels::ensure(workspace, &kernels::Args::default()) {
         Err(error) if error.is::<Missing>() && !requires_gpu(args) => {
-            eprintln!("kernels: {error}; going on with the images that are here");
+            note!("kernels: {error}; going on with the images that are here");
             Ok(())
         }
         result => result.map(|_| ()),

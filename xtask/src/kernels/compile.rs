@@ -16,6 +16,7 @@ use super::ptxas;
 use super::source::Source;
 use crate::process;
 use crate::stopwatch::Stopwatch;
+use crate::terminal::note;
 
 /// Machine code for the H100 and PTX from Turing on, which newer devices compile when they load it.
 pub(crate) const FLAGS: [&str; 12] = [
@@ -57,7 +58,7 @@ impl Compiler<'_> {
                         let mut results = results.lock().expect("no thread panics with the lock");
                         let done = results.len() + 1;
                         let word = if result.is_ok() { "compiled" } else { "failed" };
-                        eprintln!(
+                        note!(
                             "kernels: [{done}/{}] {} {word} in {}",
                             sources.len(),
                             source.stem,

@@ -17,6 +17,7 @@ use anyhow::{Context as _, bail};
 
 use crate::process::Missing;
 use crate::table;
+use crate::terminal::{note, say};
 use crate::workspace::Workspace;
 use compile::{Compiler, FLAGS};
 use manifest::{Image, Stale};
@@ -43,11 +44,11 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     let manifest = if args.check { check(workspace, args)? } else { ensure(workspace, args)? };
     let Some(manifest) = manifest else {
-        println!("kernels: kernels/src holds no .cu file; nothing to compile");
+        say!("kernels: kernels/src holds no .cu file; nothing to compile");
         return Ok(());
     };
-    println!("{}", resource_table(&manifest));
-    println!("kernels: {} images in {}", manifest.images.len(), workspace.images().display());
+    say!("{}", resource_table(&manifest));
+    say!("kernels: {} images in {}", manifest.images.len(), workspace.images().display());
     report_spills(&manifest, args)
 }
 
@@ -87,7 +88,7 @@ fn check(workspace: &Workspace, args: &Args) -> anyhow::Result<Option<Manifest>>
     let manifest = Manifest::load(&workspace.images());
     let found = find_stale(&workspace.images(), &sources, manifest.as_ref(), version.as_deref());
     for (source, stale) in &found {
-        println!("kernels: {} is stale: {}", source.stem, stale.reason());
+        say!("kernels: {} is stale: {}", source.stem, stale.reason());
     }
     if !found.is_empty() {
         bail!("{} kernel images are stale: run `cargo xtask kernels`", found.len());
@@ -114,20 +115,20 @@ fn refresh(images: &Path, sources: &Sources, nvcc: &Nvcc) -> anyhow::Result<Mani
     fs::create_dir_all(images).with_context(|| format!("cannot write {}", images.display()))?;
     let lock = File::create(images.join(".lock")).context("cannot write the images' folder")?;
     if lock.try_lock().is_err() {
-        eprintln!("kernels: waiting for another run to end");
+        note!("kernels: waiting for another run to end");
         lock.lock().context("cannot lock the images' folder")?;
     }
     let old = Manifest::load(images);
     let stale = find_stale(images, sources, old.as_ref(), Some(&nvcc.version));
     let fresh = sources.kernels.len() - stale.len();
-    eprintln!(
+    note!(
         "kernels: nvcc {} ({}); {fresh} fresh, {} to compile",
         nvcc.version,
         nvcc.origin,
         stale.len()
     );
     for (source, stale) in &stale {
-        eprintln!("kernels: {}: {}", source.stem, stale.reason());
+        note!("kernels: {}: {}", source.stem, stale.reason());
     }
     let wanted: Vec<&Source> = stale.iter().map(|(source, _)| *source).collect();
     let compiler = Compiler { nvcc: &nvcc.path, include: &sources.include, images };
@@ -148,7 +149,7 @@ fn refresh(images: &Path, sources: &Sources, nvcc: &Nvcc) -> anyhow::Result<Mani
     manifest.store(images)?;
     remove_leftovers(images, &manifest)?;
     for error in failures.iter().filter_map(|result| result.as_ref().err()) {
-        eprintln!("kernels: {error:#}");
+        note!("kernels: {error:#}");
     }
     if !failures.is_empty() {
         bail!("{} of {} kernels do not compile", failures.len(), sources.kernels.len());
@@ -199,7 +200,7 @@ fn report_spills(manifest: &Manifest, args: &Args) -> anyhow::Result<()> {
     }
     let names = names.join(", ");
     if args.allow_spills {
-        eprintln!("kernels: spilling registers to memory: {names}");
+        note!("kernels: spilling registers to memory: {names}");
         return Ok(());
     }
     bail!("these kernels spill registers to memory: {names}; use fewer, or pass --allow-spills")

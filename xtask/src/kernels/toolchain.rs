@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 
 use crate::process::{self, Missing, Usage};
 use crate::stopwatch::Stopwatch;
+use crate::terminal::note;
 
 const SERIES: &str = "13.0.";
 const INSTALLED_VERSION: &str = "13.0.88";
@@ -78,7 +79,7 @@ pub(crate) fn search(target: &Path, given: Option<&Path>) -> anyhow::Result<Sear
 pub(crate) fn find_or_install(target: &Path, given: Option<&Path>) -> anyhow::Result<Nvcc> {
     let search = search(target, given)?;
     for sentence in &search.passed_over {
-        eprintln!("kernels: {sentence}; passed over");
+        note!("kernels: {sentence}; passed over");
     }
     match search.found {
         Some(nvcc) => Ok(nvcc),
@@ -121,7 +122,7 @@ fn install(target: &Path) -> anyhow::Result<Nvcc> {
     fs::create_dir_all(target).with_context(|| format!("cannot write {}", target.display()))?;
     let lock = File::create(target.join("nvcc.lock")).context("cannot write the target folder")?;
     if lock.try_lock().is_err() {
-        eprintln!("kernels: waiting for another installation of nvcc to end");
+        note!("kernels: waiting for another installation of nvcc to end");
         lock.lock().context("cannot lock the target folder")?;
     }
     if let Ok(nvcc) = installed(target) {
@@ -135,12 +136,12 @@ fn install(target: &Path) -> anyhow::Result<Nvcc> {
     let unfinished = target.join(format!("nvcc-{INSTALLED_VERSION}.unfinished"));
     for leftover in [&folder, &unfinished] {
         if leftover.exists() {
-            eprintln!("kernels: {} is incomplete; it is installed anew", leftover.display());
+            note!("kernels: {} is incomplete; it is installed anew", leftover.display());
             fs::remove_dir_all(leftover)
                 .with_context(|| format!("cannot remove {}", leftover.display()))?;
         }
     }
-    eprintln!("kernels: installing nvcc {INSTALLED_VERSION} (about 105 MB) into the target folder");
+    note!("kernels: installing nvcc {INSTALLED_VERSION} (about 105 MB) into the target folder");
     let watch = Stopwatch::start();
     process::run(&mut pip_install(&unfinished)).map_err(|error| {
         let fix = "check the network, or install CUDA 13.0 and set NVCC to its nvcc";
@@ -149,7 +150,7 @@ fn install(target: &Path) -> anyhow::Result<Nvcc> {
     verify(&unfinished)?;
     fs::rename(&unfinished, &folder)
         .with_context(|| format!("cannot write {}", folder.display()))?;
-    eprintln!("kernels: installed in {}", watch.elapsed());
+    note!("kernels: installed in {}", watch.elapsed());
     installed(target)
 }
 

@@ -1,7 +1,7 @@
 //! The command line as people meet it: help, exit codes and one-line errors.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn xtask(args: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_xtask");
@@ -51,4 +51,15 @@ fn the_doctor_says_something_about_each_thing_that_is_needed() {
     for subject in ["rustc", "nvcc 13.0.x", "kernel images", "NVIDIA driver", "slo-bench"] {
         assert!(text.contains(subject), "{subject}: {text}");
     }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("doctor").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut doctor = command.spawn().unwrap();
+    drop(doctor.stdout.take());
+    let output = doctor.wait_with_output().unwrap();
+    assert!(!stderr(&output).contains("xtask/src"), "{}", stderr(&output));
+    assert_ne!(output.status.code(), Some(101));
 }
