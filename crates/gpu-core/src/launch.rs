@@ -10,7 +10,7 @@ use crate::kernel::{Kernel, Module};
 use crate::properties::{Capability, DeviceProperties};
 
 /// The shape of a launch: blocks, threads and dynamic shared memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Launch {
     /// Blocks along each side.
     pub grid: [u32; 3],

@@ -65,6 +65,11 @@ impl LaunchSpace {
 }
 
 impl Point {
+    /// Each axis and the value chosen for it, slowest axis first.
+    pub fn values(&self) -> &[(&'static str, u32)] {
+        &self.values
+    }
+
     /// The value chosen for the axis `name`.
     pub fn value(&self, name: &str) -> Option<u32> {
         self.values.iter().find(|(axis, _)| *axis == name).map(|&(_, value)| value)
