@@ -107,7 +107,8 @@ fn nvcc(workspace: &Workspace) -> anyhow::Result<Finding> {
     let search = kernels::search(workspace)?;
     let passed_over = search.passed_over.join("; ");
     if let Some(nvcc) = search.found {
-        let found = format!("{} ({}): {}", nvcc.version, nvcc.origin, nvcc.path.display());
+        let path = nvcc.path.strip_prefix(&workspace.root).unwrap_or(&nvcc.path);
+        let found = format!("{} ({}): {}", nvcc.version, nvcc.origin, path.display());
         return Ok(Finding::new("nvcc 13.0.x", State::Ok, &found, &passed_over));
     }
     let found = if passed_over.is_empty() { "not found".to_owned() } else { passed_over };
@@ -167,7 +168,7 @@ fn deny(workspace: &Workspace) -> Finding {
             "cargo-deny",
             State::Advice,
             "not installed",
-            "optional: `cargo install --locked cargo-deny` adds licences and advisories to `ci`",
+            "optional: adds licences and advisories to `ci`",
         ),
     }
 }

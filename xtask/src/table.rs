@@ -1,6 +1,6 @@
 //! Tables on the terminal: one header, rows of text, columns that line up.
 //!
-//! Never colours or wraps: the same text goes to a terminal, a log and a file.
+//! Never colours, and wraps only to the width of a terminal: a log or a file gets whole lines.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -9,7 +9,7 @@ pub(crate) fn render(header: &[&str], rows: &[Vec<String>], numeric: &[usize]) -
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.to_vec());
     for row in rows {
         table.add_row(row.clone());

@@ -162,6 +162,8 @@ fn pip_install(folder: &Path) -> Command {
     command.args(WHEELS.iter().map(|(name, version)| format!("{name}=={version}")));
     // As variables, since older versions of pip refuse options that they do not know.
     command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");
+    // A user's settings for whole environments do not fit a folder of our own.
+    command.env("PIP_USER", "0").env("PIP_REQUIRE_VIRTUALENV", "0");
     command
 }
 
