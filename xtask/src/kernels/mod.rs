@@ -131,10 +131,6 @@ fn refresh(images: &Path, sources: &Sources, nvcc: &Nvcc) -> anyhow::Result<Mani
         note!("kernels: {}: {}", source.stem, stale.reason());
     }
     let wanted: Vec<&Source> = stale.iter().map(|(source, _)| *source).collect();
-    let compiler = Compiler { nvcc: &nvcc.path, include: &sources.include, images };
-    let mut compiled = compiler.compile_all(&wanted);
-    let failures: Vec<_> = compiled.extract_if(.., |result| result.is_err()).collect();
-
     let mut manifest = Manifest::new(&nvcc.version, &FLAGS);
     let still_fresh = |stem: &String| {
         sources.kernels.iter().any(|source| &source.stem == stem)
@@ -142,6 +138,11 @@ fn refresh(images: &Path, sources: &Sources, nvcc: &Nvcc) -> anyhow::Result<Mani
     };
     let kept = old.into_iter().flat_map(|old| old.images).filter(|(stem, _)| still_fresh(stem));
     manifest.images.extend(kept);
+    // Stored before an image is replaced: whatever ends this run, no entry describes another image.
+    manifest.store(images)?;
+    let compiler = Compiler { nvcc: &nvcc.path, include: &sources.include, images };
+    let mut compiled = compiler.compile_all(&wanted);
+    let failures: Vec<_> = compiled.extract_if(.., |result| result.is_err()).collect();
     for image in compiled.into_iter().flatten() {
         let stem = image.file.trim_end_matches(".fatbin").to_owned();
         manifest.images.insert(stem, image);
