@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 
 use crate::kernels::{self, Manifest};
-use crate::process::Usage;
+use crate::process::{Missing, Usage};
 use crate::stopwatch::Stopwatch;
 use crate::terminal::say;
 use crate::workspace::Workspace;
@@ -39,6 +39,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     let default = || workspace.target.join("dist/temper");
     let out = std::path::absolute(args.out.clone().unwrap_or_else(default))?;
     check_place(&out)?;
+    // Tried before the long build, so that a place that cannot be written is known at once.
+    let unfinished = sibling(&out, "unfinished");
+    fs::create_dir_all(&unfinished).and_then(|()| fs::remove_dir_all(&unfinished)).map_err(
+        |error| Missing(format!("cannot write {} ({error}); choose another --out", out.display())),
+    )?;
     let Some(manifest) = kernels::ensure(workspace, &kernels::Args::default())? else {
         bail!("kernels/src holds no .cu file: there is nothing to distribute");
     };

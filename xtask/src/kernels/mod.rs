@@ -58,12 +58,29 @@ pub(crate) fn ensure(workspace: &Workspace, args: &Args) -> anyhow::Result<Optio
     if sources.kernels.is_empty() {
         return Ok(None);
     }
+    if let Some(manifest) = fresh_without_compiler(workspace, args, &sources)? {
+        return Ok(Some(manifest));
+    }
     let nvcc = toolchain::find_or_install(&workspace.target, args.nvcc.as_deref())?;
     if host_compiler().is_none() {
         let fix = "install g++, or name a compiler in NVCC_CCBIN";
         return Err(Missing(format!("nvcc needs a C++ compiler beside it: {fix}")).into());
     }
     refresh(&workspace.images(), &sources, &nvcc).map(Some)
+}
+
+/// Images that were compiled elsewhere and copied here need no compiler as long as they are fresh.
+fn fresh_without_compiler(
+    workspace: &Workspace,
+    args: &Args,
+    sources: &Sources,
+) -> anyhow::Result<Option<Manifest>> {
+    if toolchain::search(&workspace.target, args.nvcc.as_deref())?.found.is_some() {
+        return Ok(None);
+    }
+    let manifest = Manifest::load(&workspace.images());
+    let stale = find_stale(&workspace.images(), sources, manifest.as_ref(), None);
+    Ok(manifest.filter(|_| stale.is_empty()))
 }
 
 /// How many images there should be, and which of them are stale, without compiling anything.

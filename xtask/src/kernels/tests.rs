@@ -150,6 +150,21 @@ fn a_tree_without_kernels_compiles_nothing() {
 }
 
 #[test]
+fn fresh_images_from_elsewhere_need_no_compiler() {
+    let (_folder, workspace) = tree();
+    compile(&workspace).unwrap();
+    let sources = Sources::read(&workspace.root.join("kernels")).unwrap();
+    let found = |sources| fresh_without_compiler(&workspace, &Args::default(), sources).unwrap();
+    if toolchain::search(&workspace.target, None).unwrap().found.is_some() {
+        println!("this machine has an nvcc 13.0.x outside the target folder, which comes first");
+        return;
+    }
+    assert!(found(&sources).is_some());
+    write(&workspace, "vector/twice.cu", "// changed");
+    assert!(found(&Sources::read(&workspace.root.join("kernels")).unwrap()).is_none());
+}
+
+#[test]
 fn spills_fail_the_command_unless_they_are_allowed() {
     let (_folder, workspace) = tree();
     write(&workspace, "vector/twice.cu", "// spills");

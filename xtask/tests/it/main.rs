@@ -45,6 +45,17 @@ fn a_folder_with_other_files_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_place_that_cannot_be_written_is_refused_before_anything_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let output = xtask(&["dist", "--out", &folder.path().join("file/new").to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = stderr(&output);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("file/new") && text.contains("choose another --out"), "{text}");
+}
+
+#[test]
 fn the_doctor_says_something_about_each_thing_that_is_needed() {
     let output = xtask(&["doctor"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
