@@ -1,1 +1,65 @@
-//! To be written.
+//! Contracts, percentiles and reports: what a GPU workload promises, measured and judged.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use slo_bench::{Contract, Recorder, Verdict};
+//!
+//! # fn main() -> slo_bench::Result<()> {
+//! let text = r#"
+//!     name = "answer"
+//!     workload = "lookup"
+//!     device = "host"
+//!     n = 1
+//!     iterations = 100
+//!     [limits_ms]
+//!     p99 = 1.0
+//! "#;
+//! let contract = Contract::parse(text, Path::new("answer.toml"), &["lookup"])?;
+//! let mut recorder = Recorder::new(&contract.limits_ns(), contract.iterations);
+//! for i in 0..200 {
+//!     recorder.record(900_000 + i); // nanoseconds
+//! }
+//! assert_eq!(contract.judge(&recorder)[0].verdict, Verdict::Pass);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without its default features this is the measuring library over `gpu-core` alone. Feature `workloads` adds the
+//! reference workloads, feature `cli` the program `slo-bench`.
+//!
+//! # Exit codes of the program
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | everything holds; what needs a GPU is skipped where there is none |
+//! | 1 | a check failed, or decided nothing |
+//! | 2 | bad usage or bad input |
+//! | 3 | the environment: a GPU that is required and missing, no driver, no kernel image, a folder that cannot be written |
+#![forbid(unsafe_code)]
+
+mod contract;
+mod error;
+mod frames;
+mod measure;
+mod recorder;
+mod report;
+mod verdict;
+mod workload;
+
+pub use contract::{Clause, Contract, ContractSet, Limit, Target};
+pub use error::{Error, Result};
+pub use frames::{
+    FRAME_LEN, Formula, FrameFile, FrameFormat, FrameSource, WINDOWS, write_frames,
+};
+pub use measure::{MeasurePlan, Measurement, measure};
+pub use recorder::{Bucket, Latency, Quantile, Recorder};
+pub use report::{
+    Check, Destination, Figure, Machine, Program, REPORT_SCHEMA, Report, Run, Section, UtcTime,
+    label, milliseconds, number,
+};
+pub use verdict::{Exit, Verdict};
+pub use workload::{Phase, WORKLOADS, Workload};
+
+#[cfg(feature = "workloads")]
+pub use workload::{Thermodynamic, Variant};

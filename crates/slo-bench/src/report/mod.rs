@@ -1,0 +1,183 @@
+//! What a run found, as one data model for people and machines.
+//!
+//! Holds what was measured and where; never a figure that was not. [`markdown`](Report::to_markdown) and JSON
+//! are two faces of the same values.
+
+mod machine;
+mod markdown;
+mod store;
+#[cfg(test)]
+mod tests;
+mod utc;
+
+use serde::{Deserialize, Serialize};
+
+pub use machine::{Machine, Program};
+pub use store::Destination;
+pub use utc::UtcTime;
+
+use crate::contract::Clause;
+use crate::recorder::Latency;
+use crate::verdict::Verdict;
+
+/// Version of the JSON that this program writes.
+pub const REPORT_SCHEMA: u32 = 1;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this layout.
+    pub schema: u32,
+    /// What was run, such as `validate`.
+    pub command: String,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// When it began.
+    pub started_utc: UtcTime,
+    /// How long it took, in seconds.
+    pub elapsed_s: f64,
+    /// What ran.
+    pub program: Program,
+    /// Where it ran.
+    pub machine: Machine,
+    /// What it did.
+    pub sections: Vec<Section>,
+}
+
+/// One part of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// Its name, such as `kernels`.
+    pub name: String,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// That in a few words.
+    pub detail: String,
+    /// How long it took, in seconds.
+    pub elapsed_s: f64,
+    /// What was checked.
+    pub checks: Vec<Check>,
+    /// What was measured.
+    pub figures: Vec<Figure>,
+    /// Latencies of whole runs.
+    pub runs: Vec<Run>,
+}
+
+/// One statement that holds or does not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What should hold.
+    pub name: String,
+    /// Whether it does.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// One measured value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What was measured.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// Of what.
+    pub unit: String,
+    /// On which device, in words.
+    pub measured_on: String,
+}
+
+/// The latency of a workload on a device, and the contract it was held against.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The workload, and which version of it.
+    pub name: String,
+    /// Size of the workload.
+    pub n: usize,
+    /// On which device, in words.
+    pub measured_on: String,
+    /// Iterations before the first sample.
+    pub warm_up: u64,
+    /// The first iteration of all, which pays for what later ones find ready.
+    pub cold_ns: u64,
+    /// Latencies of the samples.
+    pub latency: Latency,
+    /// The contract, if there was one.
+    pub contract: Option<String>,
+    /// How its limits were met.
+    pub clauses: Vec<Clause>,
+}
+
+impl Section {
+    /// An empty section.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            verdict: Verdict::skipped("it has not run"),
+            detail: String::new(),
+            elapsed_s: 0.0,
+            checks: Vec::new(),
+            figures: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// Adds a statement and whether it holds.
+    pub fn check(
+        &mut self,
+        name: impl Into<String>,
+        verdict: impl Into<Verdict>,
+        detail: impl Into<String>,
+    ) {
+        let (name, verdict, detail) = (name.into(), verdict.into(), detail.into());
+        self.checks.push(Check { name, verdict, detail });
+    }
+
+    /// Adds a measured value.
+    pub fn figure(&mut self, name: impl Into<String>, value: f64, unit: &str, measured_on: &str) {
+        let (name, unit, measured_on) = (name.into(), unit.to_owned(), measured_on.to_owned());
+        self.figures.push(Figure { name, value, unit, measured_on });
+    }
+
+    /// Closes the section: it comes to what its checks come to, and says so in `detail` or in the first bad check's words.
+    pub fn close(mut self, detail: impl Into<String>) -> Self {
+        self.verdict = Verdict::all(self.checks.iter().map(|check| &check.verdict));
+        let bad = self.checks.iter().find(|check| check.verdict.is_bad());
+        self.detail = match (bad, &self.verdict) {
+            (Some(check), _) => format!("{}: {}", check.name, check.detail),
+            (None, Verdict::Skipped { reason }) => reason.clone(),
+            (None, _) => detail.into(),
+        };
+        self
+    }
+}
+
+impl Report {
+    /// The report as pretty JSON.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self)
+            .expect("a report holds strings, numbers and lists only");
+        text.push('\n');
+        text
+    }
+
+    /// The report as Markdown that fits the summary of a CI job.
+    pub fn to_markdown(&self) -> String {
+        markdown::render(self)
+    }
+}
+
+/// Nanoseconds as milliseconds for a table; a dash where there is no value.
+pub fn milliseconds(ns: Option<u64>) -> String {
+    ns.map_or_else(|| "-".to_owned(), |ns| format!("{:.4}", crate::contract::milliseconds(ns)))
+}
+
+/// A value for a table: about five significant digits.
+pub fn number(value: f64) -> String {
+    markdown::number(value)
+}
+
+/// The device in words that go with every figure: a host says that it is no GPU.
+pub fn label(device: &gpu_core::Device) -> String {
+    machine::label(device)
+}

@@ -1,0 +1,119 @@
+use super::*;
+use crate::recorder::Recorder;
+use gpu_core::Device;
+
+fn report() -> Report {
+    let mut recorder = Recorder::new(&[60_000], 1000);
+    (1..=1000).for_each(|i| recorder.record(i * 100));
+    let device = Device::host();
+    let mut section = Section::new("contract");
+    section.check("p99 | below", Verdict::Fail, "0.099 ms\nagainst 0.06 ms");
+    section.check("order", true, "kept");
+    section.figure("throughput", 1234.5678, "frames/s", "host (x), not a GPU figure");
+    section.runs.push(Run {
+        name: "thermodynamic, device".to_owned(),
+        n: 900,
+        measured_on: label(&device),
+        warm_up: 3,
+        cold_ns: 5_000_000,
+        latency: recorder.summary(),
+        contract: Some("thermodynamic-h100".to_owned()),
+        clauses: vec![Clause {
+            quantile: "p99".to_owned(),
+            limit_ms: 0.06,
+            measured_ms: Some(0.099),
+            over_count: 401,
+            over_count_max: 10,
+            samples: 1000,
+            verdict: Verdict::Fail,
+        }],
+    });
+    Report {
+        schema: REPORT_SCHEMA,
+        command: "validate".to_owned(),
+        verdict: Verdict::Fail,
+        started_utc: UtcTime::since_epoch(std::time::Duration::from_secs(951_782_400)),
+        elapsed_s: 12.34,
+        program: Program {
+            version: "0.1.0".to_owned(),
+            commit: "unknown".to_owned(),
+            arguments: vec!["validate".to_owned(), "--quick".to_owned()],
+        },
+        machine: Machine::observe(&device),
+        sections: vec![section.close("all kept")],
+    }
+}
+
+#[test]
+fn a_report_comes_back_from_its_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let destination = Destination::at(folder.path().join("deep/er")).unwrap();
+    assert!(!destination.json().exists(), "nothing stands there before the report does");
+    destination.store(&report()).unwrap();
+    assert_eq!(Report::read(&destination.json()).unwrap(), report());
+    assert_eq!(std::fs::read_to_string(destination.markdown()).unwrap(), report().to_markdown());
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("deep")).unwrap().collect();
+    assert_eq!(left.len(), 1, "only the report is left: {left:?}");
+}
+
+#[test]
+fn an_earlier_report_is_replaced_and_anything_else_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    Destination::at(&out).unwrap().store(&report()).unwrap();
+    Destination::at(&out).unwrap().store(&report()).unwrap();
+    std::fs::write(out.join("thesis.tex"), "years of work").unwrap();
+    assert!(matches!(Destination::at(&out), Err(crate::Error::OutputTaken { .. })));
+    assert!(out.join("thesis.tex").exists());
+}
+
+#[test]
+fn two_runs_of_one_second_get_two_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let time = report().started_utc;
+    for _ in 0..2 {
+        Destination::new_in(folder.path(), &time).unwrap().store(&report()).unwrap();
+    }
+    assert!(folder.path().join("2000-02-29T000000Z/report.md").exists());
+    assert!(folder.path().join("2000-02-29T000000Z-2/report.md").exists());
+}
+
+#[test]
+fn a_report_of_another_schema_is_refused_by_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    std::fs::write(&file, "{\"schema\": 7}").unwrap();
+    let message = Report::read(&file).unwrap_err().to_string();
+    assert!(message.contains("not a report of schema 1: it is of schema 7"), "{message}");
+}
+
+#[test]
+fn markdown_says_what_was_found_and_where() {
+    let text = report().to_markdown();
+    for line in [
+        "# validate: FAIL",
+        "| arguments | validate --quick |",
+        "| started | 2000-02-29T00:00:00Z |",
+        "| section | result | detail | time |",
+        "| contract | FAIL | p99 \\| below: 0.099 ms against 0.06 ms | 0.0 s |",
+        "| order | PASS | kept |",
+        "| throughput | 1234.6 frames/s | host (x), not a GPU figure |",
+        "- FAIL: p99 below 0.06 ms? 0.0990 ms; 401 of 1000 samples at or over it, at most 10 allowed",
+    ] {
+        assert!(text.lines().any(|have| have == line), "{line}\nis not in\n{text}");
+    }
+    assert!(text.contains("| thermodynamic, device | 900 | 1000 | 0.0500 | 0.0900 | 0.0990 | 0.0999 | 0.1000 | 5.0000 | host ("));
+    assert!(text.contains("not a GPU figure |\n| backend | host |"));
+}
+
+#[test]
+fn a_section_comes_to_its_worst_check() {
+    let mut section = Section::new("pipeline");
+    section.check("a", true, "");
+    assert_eq!(section.clone().close("fine").verdict, Verdict::Pass);
+    section.check("b", Verdict::skipped("no GPU"), "");
+    assert_eq!(section.clone().close("fine").detail, "fine");
+    section.check("c", false, "lost 3");
+    let section = section.close("fine");
+    assert_eq!((section.verdict, section.detail.as_str()), (Verdict::Fail, "c: lost 3"));
+}
