@@ -1,1 +1,60 @@
-//! To be written.
+//! A pinned memory pool, and triple buffering on three streams.
+//!
+//! Batches flow from page-locked memory to the device, through a [`Stage`] and back: while one is
+//! computed, the next one is uploaded and the one before is downloaded. A buffer that a copy may
+//! still use cannot be named: submitting moves it in, and it comes back when the device was seen
+//! to be done with it. Never tunes, retries or logs.
+//!
+//! ```
+//! use gpu_core::{Device, DeviceSlice, DeviceSliceMut, Stream};
+//! use memory_pipeline::{Config, MemoryOptimizer, Stage};
+//!
+//! /// Hands every batch back as it came.
+//! struct Echo;
+//!
+//! impl Stage for Echo {
+//!     type Input = u32;
+//!     type Output = u32;
+//!
+//!     fn enqueue(
+//!         &mut self,
+//!         stream: &Stream,
+//!         input: DeviceSlice<'_, u32>,
+//!         output: DeviceSliceMut<'_, u32>,
+//!     ) -> gpu_core::Result<()> {
+//!         stream.copy(input, output)
+//!     }
+//! }
+//!
+//! # fn main() -> memory_pipeline::Result<()> {
+//! let mut pipeline = MemoryOptimizer::new(&Device::auto(), Echo, Config::new(4))?;
+//! let mut output = [0; 10];
+//! let report = pipeline.pipeline_execute(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &mut output)?;
+//! assert_eq!(output, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+//! assert_eq!(report.batches, 3);
+//! # Ok(())
+//! # }
+//! ```
+
+mod budget;
+mod config;
+mod error;
+mod execute;
+mod flight;
+mod lane;
+mod optimizer;
+mod pool;
+mod report;
+mod slot;
+mod stage;
+mod sync;
+
+pub use budget::Budget;
+pub use config::{AHEAD_MAX, Config, DEPTH_MAX};
+pub use error::{Error, Rejected, Result, Step};
+pub use gpu_core::{PinnedBuffer, Pod};
+pub use lane::Lane;
+pub use optimizer::{Batch, MemoryOptimizer};
+pub use pool::{BUFFERS_MAX, Lease, PinnedMemoryPool, PoolConfig, PoolStats};
+pub use report::{LaneTimes, Overlap, PipelineReport, Span, TIMELINE_BATCHES_MAX};
+pub use stage::Stage;

@@ -1,0 +1,168 @@
+//! What can go wrong with a batch, a lease or a pipeline, as values.
+
+use gpu_core::{ErrorKind, Pod};
+
+use crate::pool::Lease;
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where on its journey a batch was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Its upload was being queued.
+    Upload,
+    /// Its stage was being queued.
+    Compute,
+    /// Its download was being queued.
+    Download,
+    /// The host waited for it.
+    Complete,
+    /// It was done and its times were read.
+    Measure,
+}
+
+/// Why a pool or a pipeline refused or failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The device failed a batch. Nothing of the batch is in flight any more.
+    #[error("batch {batch} failed at {step}: {source}")]
+    Batch {
+        /// The batch's number, from 0.
+        batch: u64,
+        /// Where it was.
+        step: Step,
+        /// What the device said.
+        source: gpu_core::Error,
+    },
+    /// A batch without elements, or with more than a full batch has.
+    #[error("batch {batch} has {len} elements, the pipeline takes 1 to {max}")]
+    BatchLength {
+        /// The batch's number, from 0.
+        batch: u64,
+        /// Its elements.
+        len: usize,
+        /// Elements of a full batch.
+        max: usize,
+    },
+    /// The figures cannot start over while batches are in flight.
+    #[error("{in_flight} batches are in flight; complete or abandon them first")]
+    Busy {
+        /// How many.
+        in_flight: usize,
+    },
+    /// A driver that could not say whether copies still run. Their buffers are kept for ever.
+    #[error(
+        "the device could not say whether its copies ended, so the pipeline is closed; restart the process"
+    )]
+    Closed,
+    /// A knob out of its range.
+    #[error("{what} is {actual}, it must be {min} to {max}")]
+    Config {
+        /// The knob.
+        what: &'static str,
+        /// The value it has.
+        actual: usize,
+        /// The smallest it may have.
+        min: usize,
+        /// The largest it may have.
+        max: usize,
+    },
+    /// The device failed outside any batch.
+    #[error(transparent)]
+    Device(#[from] gpu_core::Error),
+    /// Every buffer of the pool is out.
+    #[error(
+        "all {capacity} buffers of the pinned pool are out ({leased} leased, {quarantined} quarantined); drop a lease or make the pool larger"
+    )]
+    Exhausted {
+        /// Buffers of the pool.
+        capacity: usize,
+        /// How many are leased.
+        leased: usize,
+        /// How many were given up for ever.
+        quarantined: usize,
+    },
+    /// As many batches as the pipeline takes are in flight.
+    #[error(
+        "{in_flight} batches are in flight, which is all the pipeline takes; complete one first"
+    )]
+    Full {
+        /// How many.
+        in_flight: usize,
+    },
+    /// A lease that was to be longer than its buffer.
+    #[error("a buffer of {max} elements cannot hold {len}")]
+    LeaseLength {
+        /// The length that was asked for.
+        len: usize,
+        /// The buffer's length.
+        max: usize,
+    },
+    /// The output has not the length that the stage makes of the input.
+    #[error("the output has {actual} elements, the stage makes {expected} of this input")]
+    OutputLength {
+        /// What the stage makes.
+        expected: usize,
+        /// What there is room for.
+        actual: usize,
+    },
+    /// A stage that makes nothing of a batch, or more than of a full one.
+    #[error("the stage makes {len} elements of batch {batch}, there is room for 1 to {max}")]
+    StageLength {
+        /// The batch's number, from 0.
+        batch: u64,
+        /// What the stage says it makes.
+        len: usize,
+        /// What it makes of a full batch.
+        max: usize,
+    },
+}
+
+impl Error {
+    /// What a caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Batch { source, .. } | Self::Device(source) => source.kind(),
+            Self::Closed => ErrorKind::Poisoned,
+            Self::Exhausted { .. } | Self::Full { .. } => ErrorKind::Exhausted,
+            Self::BatchLength { .. }
+            | Self::Busy { .. }
+            | Self::Config { .. }
+            | Self::LeaseLength { .. }
+            | Self::OutputLength { .. }
+            | Self::StageLength { .. } => ErrorKind::Invalid,
+        }
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Upload => "upload",
+            Self::Compute => "compute",
+            Self::Download => "download",
+            Self::Complete => "complete",
+            Self::Measure => "measure",
+        })
+    }
+}
+
+/// A batch that was not submitted, and its input back, as it was filled.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Rejected<T: Pod> {
+    /// Why.
+    #[source]
+    pub error: Error,
+    /// The input, ready to be submitted again; `None` if a copy may read it for ever.
+    pub input: Option<Lease<T>>,
+}
+
+impl<T: Pod> From<Rejected<T>> for Error {
+    fn from(rejected: Rejected<T>) -> Self {
+        rejected.error
+    }
+}

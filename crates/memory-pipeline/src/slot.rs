@@ -1,0 +1,89 @@
+//! What a batch travels with: a slot of device memory, and a ticket of events.
+//!
+//! Slots are used in turn, and so are tickets, of which there are more: a ticket lasts until the host has
+//! seen its batch done, a slot only until the device has.
+
+use std::time::Duration;
+
+use gpu_core::{Device, DeviceBuffer, Event, Pod};
+
+use crate::flight::Flight;
+use crate::report::{Interval, Intervals};
+
+/// Device memory of one batch at a time. Input and output are apart, so that the next input can come while the
+/// last output still leaves.
+#[derive(Debug)]
+pub(crate) struct Slot<I: Pod, O: Pod> {
+    pub(crate) input: DeviceBuffer<I>,
+    pub(crate) output: DeviceBuffer<O>,
+}
+
+/// Elements of a full batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchLen {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
+}
+
+impl<I: Pod, O: Pod> Slot<I, O> {
+    pub(crate) fn new(device: &Device, len: BatchLen) -> gpu_core::Result<Self> {
+        Ok(Self { input: device.buffer(len.input)?, output: device.buffer(len.output)? })
+    }
+}
+
+/// The events of one batch, and its leases while it is in flight.
+#[derive(Debug)]
+pub(crate) struct Ticket<I: Pod, O: Pod> {
+    pub(crate) events: Events,
+    /// Set from the moment everything was queued until the host has waited for `events.download.end`.
+    pub(crate) flight: Option<Flight<I, O>>,
+}
+
+impl<I: Pod, O: Pod> Ticket<I, O> {
+    pub(crate) fn new(device: &Device) -> gpu_core::Result<Self> {
+        let marks = || Ok(Marks { start: device.timed_event()?, end: device.timed_event()? });
+        let events = Events { upload: marks()?, compute: marks()?, download: marks()? };
+        Ok(Self { events, flight: None })
+    }
+}
+
+/// When a batch was in each lane.
+#[derive(Debug)]
+pub(crate) struct Events {
+    pub(crate) upload: Marks,
+    pub(crate) compute: Marks,
+    pub(crate) download: Marks,
+}
+
+/// Before and after what a batch does in one lane.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    pub(crate) start: Event,
+    pub(crate) end: Event,
+}
+
+impl Events {
+    /// The times of a batch that is done, from `origin` on.
+    pub(crate) fn intervals(&self, origin: &Event) -> gpu_core::Result<Intervals> {
+        Ok(Intervals {
+            upload: self.upload.interval(origin)?,
+            compute: self.compute.interval(origin)?,
+            download: self.download.interval(origin)?,
+        })
+    }
+}
+
+impl Marks {
+    /// The length is asked for by itself: a difference of two offsets would lose it to rounding in a long run.
+    fn interval(&self, origin: &Event) -> gpu_core::Result<Interval> {
+        Ok(Interval {
+            start_ns: nanoseconds(self.start.elapsed_since(origin)?),
+            busy_ns: nanoseconds(self.end.elapsed_since(&self.start)?),
+        })
+    }
+}
+
+/// Whole nanoseconds; 584 years saturate.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
