@@ -197,6 +197,14 @@ pub enum Error {
         /// The entry point that was looked up.
         kernel: &'static str,
     },
+    /// The management library failed to read the device.
+    #[error("telemetry failed: {reason}")]
+    Telemetry {
+        /// The library's words.
+        reason: String,
+        /// What a caller can do about it.
+        kind: ErrorKind,
+    },
     /// A launch shape that the kernel's contract does not accept.
     #[error(
         "kernel `{kernel}` rejects {threads} threads per block (accepts multiples of {multiple} in {min}..={max})"
@@ -222,7 +230,7 @@ impl Error {
             Self::OutOfMemory { .. } => ErrorKind::Exhausted,
             Self::Poisoned { .. } => ErrorKind::Poisoned,
             Self::Driver { code, .. } => driver_codes::kind(*code),
-            Self::Injected { kind, .. } => *kind,
+            Self::Injected { kind, .. } | Self::Telemetry { kind, .. } => *kind,
             Self::BackendMissing
             | Self::DriverMissing { .. }
             | Self::DriverTooOld { .. }
