@@ -55,7 +55,9 @@ pub struct Params {
 }
 
 impl Params {
-    pub(crate) fn new(device: DeviceId) -> Self {
+    /// No parameters yet, for a launch on `device`. A launch makes its own; this is for tests that
+    /// compare what a kernel binds with the signature of its entry point.
+    pub fn new(device: DeviceId) -> Self {
         Self { values: [0; PARAMS_MAX], bytes: [0; PARAMS_MAX], len: 0, device, is_foreign: false }
     }
 

@@ -1,0 +1,168 @@
+//! Bad arguments and launches: refused before anything runs, in one line that names thing and fix.
+
+use gpu_core::{Device, ErrorKind, Kernel, KernelImages, Launch, LaunchContract};
+use kernels::Tunable;
+use kernels::frame::{TrackingError, TrackingErrorArgs};
+use kernels::thermodynamic::{Evolution, Evolve, Network};
+use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs, SumWorkspace};
+
+fn images() -> KernelImages {
+    KernelImages::at("unused")
+}
+
+fn assert_refused(error: &gpu_core::Error, parts: &[&str]) {
+    let message = error.to_string();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{message}");
+    assert!(!message.contains('\n'), "{message}");
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in `{message}`");
+    }
+}
+
+/// What saxpy on vectors of these lengths says.
+fn saxpy(x_len: usize, y_len: usize, launch: Launch) -> gpu_core::Result<()> {
+    let device = Device::host();
+    let (x, mut y) = (device.buffer(x_len)?, device.buffer(y_len)?);
+    let prepared = Saxpy::prepare(&device, &images(), launch)?;
+    let args = SaxpyArgs { x: x.view(), y: y.view_mut(), alpha: 1.0 };
+    device.stream()?.launch(&prepared, args)
+}
+
+#[test]
+fn lengths_that_do_not_fit_are_refused() {
+    let launch = Launch::linear(1, 64);
+    assert!(saxpy(5, 5, launch).is_ok());
+    let error = saxpy(5, 4, launch).unwrap_err();
+    assert_refused(&error, &["y of saxpy has 4 elements, 5 are needed"]);
+}
+
+#[test]
+fn a_launch_along_more_than_one_dimension_is_refused() {
+    for launch in [
+        Launch { grid: [1, 2, 1], ..Launch::linear(1, 64) },
+        Launch { block: [32, 2, 1], ..Launch::linear(1, 64) },
+    ] {
+        let error = saxpy(5, 5, launch).unwrap_err();
+        assert_refused(&error, &["`saxpy`", "one dimension", "Launch::linear"]);
+    }
+}
+
+#[test]
+fn a_batch_that_ends_within_a_frame_is_refused() {
+    let device = Device::host();
+    let stream = device.stream().unwrap();
+    let prepared =
+        TrackingError::prepare(&device, &images(), TrackingError::launch_for(900)).unwrap();
+    let refused = |frames_len, errors_len| {
+        let frames = device.buffer(frames_len).unwrap();
+        let mut errors = device.buffer(errors_len).unwrap();
+        let args = TrackingErrorArgs { frames: frames.view(), errors: errors.view_mut() };
+        stream.launch(&prepared, args).unwrap_err()
+    };
+    assert_refused(&refused(1801, 1800), &["a batch of frames has 1801 elements, 3600"]);
+    assert_refused(&refused(1800, 1800), &["the errors of the frames has 1800 elements, 900"]);
+}
+
+#[test]
+fn a_sum_needs_room_for_every_block_and_one_counter_and_output() {
+    let device = Device::host();
+    let stream = device.stream().unwrap();
+    let prepared = ReduceSum::prepare(&device, &images(), Launch::linear(3, 64)).unwrap();
+    let run = |partials_len, counter_len, output_len| {
+        let input = device.buffer(10).unwrap();
+        let mut partials = device.buffer(partials_len).unwrap();
+        let mut counter = device.buffer(counter_len).unwrap();
+        let mut output = device.buffer(output_len).unwrap();
+        let args = ReduceSumArgs {
+            input: input.view(),
+            partials: partials.view_mut(),
+            counter: counter.view_mut(),
+            output: output.view_mut(),
+        };
+        stream.launch(&prepared, args)
+    };
+    assert!(run(3, 1, 1).is_ok());
+    assert_refused(&run(2, 1, 1).unwrap_err(), &["partial sums", "2 elements, 3"]);
+    assert_refused(&run(3, 0, 1).unwrap_err(), &["counter", "0 elements, 1"]);
+    assert_refused(&run(3, 1, 2).unwrap_err(), &["output", "2 elements, 1"]);
+}
+
+#[test]
+fn buffers_of_another_device_are_refused() {
+    let (device, other) = (Device::host(), Device::host());
+    let stream = device.stream().unwrap();
+    let prepared = ReduceSum::prepare(&device, &images(), ReduceSum::launch_for(8)).unwrap();
+    let (input, mut output) = (other.buffer(8).unwrap(), device.buffer(1).unwrap());
+    let mut workspace = SumWorkspace::new(&device).unwrap();
+    let args = workspace.args(input.view(), output.view_mut());
+    assert_refused(&stream.launch(&prepared, args).unwrap_err(), &["belongs to another device"]);
+
+    let mut evolution =
+        Evolution::new(&other, &images(), &Network::initial(4, 1).unwrap()).unwrap();
+    let error = evolution.call(&stream).unwrap_err();
+    assert_refused(&error, &["the kernel belongs to another device"]);
+}
+
+fn assert_contract<K: Tunable>() {
+    let device = Device::host();
+    let refused = |launch| K::prepare(&device, &images(), launch).unwrap_err();
+    let LaunchContract { entry, threads_max, .. } = K::CONTRACT;
+    assert_refused(&refused(Launch::linear(1, 48)), &[entry, "48 threads"]);
+    assert_refused(&refused(Launch::linear(1, 0)), &[entry, "0 threads"]);
+    assert_refused(&refused(Launch::linear(1, threads_max + 32)), &[entry, "threads"]);
+    assert_refused(&refused(Launch::linear(0, 64)), &[entry, "grid"]);
+    let greedy = Launch::linear(1, 64).with_shared_bytes(1 << 30);
+    assert_refused(&refused(greedy), &[entry, "shared memory"]);
+    for point in K::SPACE.points() {
+        for len in [0, 1, 900, 1_000_000] {
+            let launch = K::launch_at(&point, len);
+            assert!(K::prepare(&device, &images(), launch).is_ok(), "{entry}: {point}");
+        }
+    }
+}
+
+#[test]
+fn launches_beyond_the_contract_are_refused_and_the_whole_space_is_within() {
+    assert_contract::<Saxpy>();
+    assert_contract::<ReduceSum>();
+    assert_contract::<TrackingError>();
+    assert_contract::<Evolve>();
+}
+
+#[test]
+fn the_network_needs_every_view_at_its_length() {
+    use kernels::thermodynamic::{EvolveArgs, OBSERVABLES, Parameters};
+    let device = Device::host();
+    // Lengths of coupling, omega, theta, v, table, noise, rows and observables for 3 oscillators.
+    let right = [9, 3, 3, 3, 6, 30, 3, OBSERVABLES];
+    let check = |lengths: [usize; 8], n| {
+        let [coupling, omega, theta, v, noise, observables] =
+            [0, 1, 2, 3, 5, 7].map(|place| device.buffer::<f64>(lengths[place]).unwrap());
+        let [mut theta, mut v, mut noise, mut observables] = [theta, v, noise, observables];
+        let [mut table, mut rows] =
+            [4, 6].map(|place| device.buffer::<[f64; 2]>(lengths[place]).unwrap());
+        let args = EvolveArgs {
+            coupling: coupling.view(),
+            omega: omega.view(),
+            theta: theta.view_mut(),
+            v: v.view_mut(),
+            table: table.view_mut(),
+            noise: noise.view_mut(),
+            rows: rows.view_mut(),
+            observables: observables.view_mut(),
+            parameters: Parameters { n, ..Parameters::default() },
+            seed: 0,
+            steps_done: 0,
+        };
+        Evolve::check(&args, &Evolve::launch_for(n))
+    };
+    assert!(check(right, 3).is_ok());
+    for place in 0..right.len() {
+        for by in [-1_isize, 1] {
+            let mut lengths = right;
+            lengths[place] = lengths[place].checked_add_signed(by).unwrap();
+            assert_refused(&check(lengths, 3).unwrap_err(), &["elements"]);
+        }
+    }
+    assert_refused(&check([0, 0, 0, 0, 0, 0, 0, OBSERVABLES], 0).unwrap_err(), &["oscillators"]);
+}

@@ -1,0 +1,101 @@
+//! What a wrapper binds is what its entry point takes: the same number of parameters, of the same widths.
+//!
+//! Reads the signature in the source text, so it needs no compiler.
+
+use gpu_core::{Device, DeviceBuffer, Params};
+use kernels::frame::{TrackingError, TrackingErrorArgs};
+use kernels::thermodynamic::{Evolve, EvolveArgs, Parameters};
+use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs};
+use kernels::{SOURCES, Tunable};
+
+/// Name and parameter widths of the one entry point of `text`.
+fn signature(text: &str) -> (String, Vec<u8>) {
+    let mut entries = text.split("__global__ void ").skip(1);
+    let mut entry = entries.next().expect("a source has an entry point");
+    assert!(entries.next().is_none(), "a source has one entry point");
+    if let Some(bounded) = entry.strip_prefix("__launch_bounds__(") {
+        entry = bounded.split_once(") ").unwrap().1;
+    }
+    let (name, rest) = entry.split_once('(').unwrap();
+    let parameters = rest.split_once(')').unwrap().0;
+    (name.to_owned(), parameters.split(',').map(width).collect())
+}
+
+fn width(parameter: &str) -> u8 {
+    if parameter.contains('*') {
+        return 8;
+    }
+    match parameter.split_whitespace().next().unwrap() {
+        "double" | "u64" => 8,
+        "float" | "u32" => 4,
+        other => panic!("the width of `{other}` is not known here"),
+    }
+}
+
+fn assert_binds<K: Tunable>(device: &Device, args: &K::Args<'_>) {
+    let mut params = Params::new(device.id());
+    K::bind(args, &mut params);
+    let (name, widths) = signature(K::SOURCE.text);
+    assert_eq!(name, K::CONTRACT.entry);
+    assert_eq!(name, K::SOURCE.name);
+    assert_eq!(params.widths(), widths, "{name}");
+}
+
+fn buffer<T: gpu_core::Pod>(device: &Device, len: usize) -> DeviceBuffer<T> {
+    device.buffer(len).unwrap()
+}
+
+#[test]
+fn every_wrapper_binds_what_its_entry_point_takes() {
+    let device = Device::host();
+    let (x, mut y) = (buffer::<f32>(&device, 4), buffer::<f32>(&device, 4));
+    let args = SaxpyArgs { x: x.view(), y: y.view_mut(), alpha: 1.0 };
+    assert_binds::<Saxpy>(&device, &args);
+
+    let (input, mut partials) = (buffer(&device, 4), buffer(&device, 4));
+    let (mut counter, mut output) = (buffer(&device, 1), buffer(&device, 1));
+    let args = ReduceSumArgs {
+        input: input.view(),
+        partials: partials.view_mut(),
+        counter: counter.view_mut(),
+        output: output.view_mut(),
+    };
+    assert_binds::<ReduceSum>(&device, &args);
+
+    let (frames, mut errors) = (buffer(&device, 1800), buffer(&device, 900));
+    let args = TrackingErrorArgs { frames: frames.view(), errors: errors.view_mut() };
+    assert_binds::<TrackingError>(&device, &args);
+
+    let parameters = Parameters { n: 2, ..Parameters::default() };
+    let (coupling, omega) = (buffer(&device, 4), buffer(&device, 2));
+    let (mut theta, mut v) = (buffer(&device, 2), buffer(&device, 2));
+    let (mut table, mut noise) = (buffer(&device, 4), buffer(&device, 20));
+    let (mut rows, mut observables) = (buffer(&device, 2), buffer(&device, 5));
+    let args = EvolveArgs {
+        coupling: coupling.view(),
+        omega: omega.view(),
+        theta: theta.view_mut(),
+        v: v.view_mut(),
+        table: table.view_mut(),
+        noise: noise.view_mut(),
+        rows: rows.view_mut(),
+        observables: observables.view_mut(),
+        parameters,
+        seed: 1,
+        steps_done: 0,
+    };
+    assert_binds::<Evolve>(&device, &args);
+}
+
+#[test]
+fn widths_are_read_from_the_type() {
+    let text = "__global__ void __launch_bounds__(512) f(const double* __restrict__ a, u32 b,\n  float c, u64 d)";
+    assert_eq!(signature(text), ("f".to_owned(), vec![8, 4, 4, 8]));
+}
+
+#[test]
+fn every_source_has_one_entry_point_of_its_own_name() {
+    for source in SOURCES {
+        assert_eq!(signature(source.text).0, source.name);
+    }
+}
