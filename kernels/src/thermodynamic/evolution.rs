@@ -47,15 +47,15 @@ impl Evolution {
     /// # Errors
     /// If the kernel's image is missing or stale, memory runs out, or the device fails.
     pub fn new(device: &Device, images: &KernelImages, network: &Network) -> Result<Self> {
+        let module = images.module(device, &Evolve::SOURCE)?;
         let wanted = Evolve::launch_for(network.parameters().n);
         // A block alone always fits; the driver then tells how many fit beside it.
-        let single = Launch::linear(1, wanted.block[0]);
-        let single = Evolve::prepare(device, images, single)?;
+        let single = Prepared::<Evolve>::new(device, &module, Launch::linear(1, wanted.block[0]))?;
         let resident = single.blocks_per_multiprocessor()?.map_or(u32::MAX, |blocks| {
             blocks.saturating_mul(device.properties().multiprocessors).max(1)
         });
-        let blocks = wanted.grid[0].min(resident);
-        Self::with_launch(device, images, network, Launch::linear(blocks, wanted.block[0]))
+        let fitting = Launch::linear(wanted.grid[0].min(resident), wanted.block[0]);
+        Self::with_prepared(device, Prepared::new(device, &module, fitting)?, network)
     }
 
     /// Puts `network` on `device`, with a launch of the caller's choice.
@@ -68,29 +68,33 @@ impl Evolution {
         network: &Network,
         launch: Launch,
     ) -> Result<Self> {
+        Self::with_prepared(device, Evolve::prepare(device, images, launch)?, network)
+    }
+
+    fn with_prepared(
+        device: &Device,
+        prepared: Prepared<Evolve>,
+        network: &Network,
+    ) -> Result<Self> {
         let parameters = *network.parameters();
         let n = parameters.n;
-        let mut evolution = Self {
-            prepared: Evolve::prepare(device, images, launch)?,
-            parameters,
-            seed: network.seed(),
-            steps_done: network.steps_done(),
-            buffers: Buffers {
-                coupling: device.buffer(n.saturating_mul(n))?,
-                omega: device.buffer(n)?,
-                theta: device.buffer(n)?,
-                v: device.buffer(n)?,
-                table: device.buffer(2 * n)?,
-                noise: device.buffer(noise_len(&parameters))?,
-                rows: device.buffer(n)?,
-                observables: device.buffer(OBSERVABLES)?,
-            },
-            outputs: Outputs {
-                theta: device.pinned(n)?,
-                v: device.pinned(n)?,
-                observables: device.pinned(OBSERVABLES)?,
-            },
+        let buffers = Buffers {
+            coupling: device.buffer(n.saturating_mul(n))?,
+            omega: device.buffer(n)?,
+            theta: device.buffer(n)?,
+            v: device.buffer(n)?,
+            table: device.buffer(2 * n)?,
+            noise: device.buffer(noise_len(&parameters))?,
+            rows: device.buffer(n)?,
+            observables: device.buffer(OBSERVABLES)?,
         };
+        let outputs = Outputs {
+            theta: device.pinned(n)?,
+            v: device.pinned(n)?,
+            observables: device.pinned(OBSERVABLES)?,
+        };
+        let (seed, steps_done) = (network.seed(), network.steps_done());
+        let mut evolution = Self { prepared, parameters, seed, steps_done, buffers, outputs };
         evolution.reset(&device.stream()?, network)?;
         Ok(evolution)
     }

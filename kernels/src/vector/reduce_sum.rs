@@ -53,8 +53,8 @@ impl SumWorkspace {
         ReduceSumArgs { input, partials, counter, output }
     }
 
-    /// Room for the blocks' sums, for tests that fill it beforehand.
-    pub fn partials_mut(&mut self) -> DeviceSliceMut<'_, f64> {
+    /// Room for the blocks' sums, to fill it with what no launch may read.
+    pub(crate) fn partials_mut(&mut self) -> DeviceSliceMut<'_, f64> {
         self.partials.view_mut()
     }
 }
