@@ -49,7 +49,8 @@ impl Lanes {
         self.note(settled.into_iter().collect())
     }
 
-    fn note(&self, result: gpu_core::Result<()>) -> gpu_core::Result<()> {
+    /// Remembers a failed wait.
+    pub(crate) fn note(&self, result: gpu_core::Result<()>) -> gpu_core::Result<()> {
         if result.is_err() {
             self.is_unsettled.store(true, Ordering::Release);
         }
@@ -65,6 +66,22 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settling_waits_for_every_lane() {
+        for seed in 0..20 {
+            let device = Device::host_simulated(seed);
+            let lanes = Lanes::new(&device).unwrap();
+            let mut buffer = device.buffer::<u8>(1).unwrap();
+            let all = [&lanes.upload, &lanes.compute, &lanes.download];
+            for lane in all {
+                (0..9).for_each(|_| lane.zero(buffer.view_mut()).unwrap());
+            }
+            lanes.settle().unwrap();
+            let idle = all.map(|lane| lane.is_idle().unwrap());
+            assert_eq!(idle, [true; 3], "seed {seed}");
+        }
+    }
 
     #[test]
     fn one_failed_wait_is_remembered_whatever_follows() {

@@ -39,7 +39,6 @@
 mod budget;
 mod config;
 mod error;
-mod execute;
 mod flight;
 mod lane;
 mod optimizer;

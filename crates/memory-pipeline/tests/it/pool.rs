@@ -109,7 +109,8 @@ fn what_one_owner_wrote_the_next_one_reads_on_another_thread() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut done = 0;
-                while done < 500 {
+                // Bounded, so that a lost buffer fails the test rather than hanging it.
+                for _ in 0..20_000_000 {
                     let Ok(mut lease) = pool.acquire() else {
                         std::thread::yield_now();
                         continue;
@@ -118,6 +119,9 @@ fn what_one_owner_wrote_the_next_one_reads_on_another_thread() {
                     assert!(lease.iter().all(|&element| element == last), "a torn hand-over");
                     lease.fill(last + 1);
                     done += 1;
+                    if done == 500 {
+                        break;
+                    }
                 }
             });
         }

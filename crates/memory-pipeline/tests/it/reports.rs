@@ -76,22 +76,23 @@ fn wall_time_runs_from_the_first_submit_to_the_last_completion() {
         .unwrap()
         .with_clock(clock.clone());
     clock.advance(Duration::from_millis(100));
-    let mut left = 4;
-    let report = pipeline
-        .run(
-            |buffer| {
-                clock.advance(Duration::from_millis(10));
-                left -= 1;
-                Ok::<_, Error>(if left > 0 { buffer.len() } else { 0 })
-            },
-            |_, _| {
-                clock.advance(Duration::from_millis(1));
-                Ok(())
-            },
-        )
-        .unwrap();
-    // Three fills after the first submit, and two results read before the last completion.
-    assert_eq!(report.wall_ns, 32_000_000);
+    // A second run, an hour later, counts from its own first submit.
+    for _ in 0..2 {
+        let mut left = 4;
+        let fill = |buffer: &mut [u32]| {
+            clock.advance(Duration::from_millis(10));
+            left -= 1;
+            Ok::<_, Error>(if left > 0 { buffer.len() } else { 0 })
+        };
+        let consume = |_, _: &[u64]| {
+            clock.advance(Duration::from_millis(1));
+            Ok(())
+        };
+        let report = pipeline.run(fill, consume).unwrap();
+        // Three fills after the first submit, and two results read before the last completion.
+        assert_eq!(report.wall_ns, 32_000_000);
+        clock.advance(Duration::from_secs(3600));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whole runs: a slice, or a source and a sink of batches, with bounded memory.
 
+use super::MemoryOptimizer;
 use crate::error::{Error, Result};
-use crate::optimizer::MemoryOptimizer;
 use crate::report::PipelineReport;
 use crate::stage::Stage;
 
