@@ -49,9 +49,7 @@ mod workload;
 
 pub use contract::{Clause, Contract, ContractSet, Limit, Target};
 pub use error::{Error, Result};
-pub use frames::{
-    FRAME_LEN, Formula, FrameFile, FrameFormat, FrameSource, WINDOWS, write_frames,
-};
+pub use frames::{FRAME_LEN, Formula, FrameFile, FrameFormat, FrameSource, WINDOWS, write_frames};
 pub use measure::{MeasurePlan, Measurement, measure};
 pub use recorder::{Bucket, Latency, Quantile, Recorder};
 pub use report::{
@@ -59,7 +57,7 @@ pub use report::{
     label, milliseconds, number,
 };
 pub use verdict::{Exit, Verdict};
-pub use workload::{Phase, WORKLOADS, Workload};
+pub use workload::{Phase, WORKLOADS, Workload, check_workload};
 
 #[cfg(feature = "workloads")]
 pub use workload::{Thermodynamic, Variant};

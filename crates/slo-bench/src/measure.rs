@@ -101,7 +101,8 @@ mod tests {
         }
 
         fn step(&mut self) -> Result<()> {
-            self.clock.advance(Duration::from_millis(self.steps.checked_sub(1).map_or(100, |s| s + 1)));
+            self.clock
+                .advance(Duration::from_millis(self.steps.checked_sub(1).map_or(100, |s| s + 1)));
             self.steps += 1;
             Ok(())
         }

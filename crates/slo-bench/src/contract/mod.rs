@@ -178,14 +178,8 @@ pub struct ContractSet {
 
 /// The contracts that the program is shipped with.
 const SHIPPED: [(&str, &str); 2] = [
-    (
-        "thermodynamic-h100.toml",
-        include_str!("../../../../contracts/thermodynamic-h100.toml"),
-    ),
-    (
-        "thermodynamic-host.toml",
-        include_str!("../../../../contracts/thermodynamic-host.toml"),
-    ),
+    ("thermodynamic-h100.toml", include_str!("../../../../contracts/thermodynamic-h100.toml")),
+    ("thermodynamic-host.toml", include_str!("../../../../contracts/thermodynamic-host.toml")),
 ];
 
 impl ContractSet {
@@ -194,7 +188,8 @@ impl ContractSet {
     /// # Errors
     /// [`Error::ContractFolder`] if it cannot be listed or holds none, [`Error::ContractDuplicate`], and what [`Contract::parse`] refuses.
     pub fn read(folder: &Path, known: &[&str]) -> Result<Self> {
-        let unreadable = |reason: String| Error::ContractFolder { folder: folder.to_owned(), reason };
+        let unreadable =
+            |reason: String| Error::ContractFolder { folder: folder.to_owned(), reason };
         let files = toml_files(folder).map_err(|error| unreadable(error.to_string()))?;
         if files.is_empty() {
             return Err(unreadable("it holds no .toml file".to_owned()));

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::{Contract, Limit, Target};
 use crate::error::{Error, Result, nearest};
 use crate::recorder::Quantile;
+use crate::workload::check_workload;
 
 const KEYS: &[&str] = &["name", "workload", "device", "n", "iterations", "note", "limits_ms"];
 const LIMIT_KEYS: &[&str] = &["p50", "p90", "p99", "p999", "max"];
@@ -23,9 +24,7 @@ pub(super) fn contract(text: &str, file: &Path, known: &[&str]) -> Result<Contra
     let table = Reader { file, table: text.parse().map_err(|error| syntax(text, file, &error))? };
     table.refuse_unknown_keys()?;
     let workload = table.text("workload", "\"thermodynamic\"")?;
-    if !known.contains(&workload.as_str()) {
-        return Err(unknown_workload(&workload, Some(file), known));
-    }
+    check_workload(&workload, known).map_err(|error| in_file(error, file))?;
     Ok(Contract {
         name: table.text("name", "\"thermodynamic-h100\"")?,
         workload,
@@ -37,13 +36,13 @@ pub(super) fn contract(text: &str, file: &Path, known: &[&str]) -> Result<Contra
     })
 }
 
-/// The error for a workload that does not exist.
-pub(crate) fn unknown_workload(name: &str, file: Option<&Path>, known: &[&str]) -> Error {
-    Error::WorkloadUnknown {
-        name: name.to_owned(),
-        file: file.map(Path::to_owned),
-        nearest: nearest(name, known.iter().copied()),
-        known: known.iter().map(|&word| word.to_owned()).collect(),
+/// The same error, naming the contract that it was found in.
+fn in_file(error: Error, file: &Path) -> Error {
+    match error {
+        Error::WorkloadUnknown { name, nearest, known, .. } => {
+            Error::WorkloadUnknown { name, nearest, known, file: Some(file.to_owned()) }
+        }
+        other => other,
     }
 }
 

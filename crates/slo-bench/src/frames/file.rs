@@ -27,8 +27,10 @@ impl FrameFile {
     /// # Errors
     /// [`Error::Input`] or [`Error::FrameFile`].
     pub fn open(path: &Path) -> Result<Self> {
-        let unreadable =
-            |error: std::io::Error| Error::Input { file: path.to_owned(), reason: error.to_string() };
+        let unreadable = |error: std::io::Error| Error::Input {
+            file: path.to_owned(),
+            reason: error.to_string(),
+        };
         let refuse = |reason: String| Error::FrameFile { file: path.to_owned(), reason };
         let mut file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;

@@ -36,7 +36,9 @@ pub(super) fn read(file: &mut impl Read) -> Result<Header, String> {
             (12, u32::from_le_bytes(len))
         }
         [major, minor] => {
-            return Err(format!(".npy version {major}.{minor} is not read; save it as version 1.0"));
+            return Err(format!(
+                ".npy version {major}.{minor} is not read; save it as version 1.0"
+            ));
         }
     };
     if len > HEADER_BYTES_MAX {
@@ -65,10 +67,8 @@ fn frames(header: &str) -> Result<u64, String> {
         }
     }
     let shape = value(header, "shape").ok_or_else(|| missing("shape"))?;
-    let sides: Option<Vec<u64>> = shape
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
-        .and_then(|inner| {
+    let sides: Option<Vec<u64>> =
+        shape.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).and_then(|inner| {
             let sides = inner.split(',').map(str::trim).filter(|side| !side.is_empty());
             sides.map(|side| side.parse().ok()).collect()
         });
@@ -103,9 +103,8 @@ fn value<'a>(header: &'a str, key: &str) -> Option<&'a str> {
 /// The whole header of `frames` frames, its length a multiple of 64 bytes as NumPy writes it.
 pub(super) fn header(frames: u64) -> Vec<u8> {
     const PREFIX: usize = 10;
-    let mut text = format!(
-        "{{'descr': '<f8', 'fortran_order': False, 'shape': ({frames}, {FRAME_LEN}), }}"
-    );
+    let mut text =
+        format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({frames}, {FRAME_LEN}), }}");
     let padded = (PREFIX + text.len() + 1).next_multiple_of(64);
     while PREFIX + text.len() + 1 < padded {
         text.push(' ');

@@ -71,7 +71,9 @@ fn a_truncated_file_is_refused_with_its_size() {
     let npy = written(&folder, FrameFormat::Npy, 2);
     let bytes = std::fs::read(&npy).unwrap();
     assert_eq!(bytes.len(), 128 + 2 * FRAME_BYTES);
-    for (len, expected) in [(bytes.len() - 8, "truncated: it has 28920 bytes"), (60, "header"), (9, "header")] {
+    for (len, expected) in
+        [(bytes.len() - 8, "truncated: it has 28920 bytes"), (60, "header"), (9, "header")]
+    {
         std::fs::write(&npy, &bytes[..len]).unwrap();
         assert!(refusal(&npy).contains(expected), "{}", refusal(&npy));
     }

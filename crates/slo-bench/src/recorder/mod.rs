@@ -162,7 +162,12 @@ impl Recorder {
         let mean = self.sum_ns.checked_div(u128::from(self.len));
         Latency {
             samples: self.len,
-            method: if self.is_exact() { "nearest rank" } else { "nearest rank of a histogram, rounded up by at most 0.1 %" }.to_owned(),
+            method: if self.is_exact() {
+                "nearest rank"
+            } else {
+                "nearest rank of a histogram, rounded up by at most 0.1 %"
+            }
+            .to_owned(),
             mean_ns: mean.and_then(|mean| u64::try_from(mean).ok()),
             p50_ns: p50,
             p90_ns: p90,

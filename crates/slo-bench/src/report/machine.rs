@@ -54,8 +54,8 @@ pub(crate) fn label(device: &Device) -> String {
     let name = &properties.name;
     match properties.backend {
         BackendKind::Cuda => format!("cuda:{} ({name})", properties.ordinal),
-        BackendKind::Host => format!("host ({name}), not a GPU figure"),
-        BackendKind::HostSimulated => format!("simulated on the host ({name}), not a GPU figure"),
+        BackendKind::Host => format!("host, not a GPU ({name})"),
+        BackendKind::HostSimulated => format!("simulated on the host, not a GPU ({name})"),
     }
 }
 

@@ -40,9 +40,12 @@ fn place(report: &Report) -> Vec<(&'static str, String)> {
     let mut rows = vec![("backend", report.machine.backend.clone())];
     rows.extend(property("driver_release").map(|driver| ("driver", driver)));
     rows.extend(property("driver_version").map(|version| ("CUDA version of the driver", version)));
-    let clocks = [("before", &report.machine.telemetry_before), ("after", &report.machine.telemetry_after)];
+    let clocks =
+        [("before", &report.machine.telemetry_before), ("after", &report.machine.telemetry_after)];
     for (when, sample) in clocks {
-        if let (Some(sm), Some(memory)) = (sample["sm_clock_mhz"].as_u64(), sample["memory_clock_mhz"].as_u64()) {
+        if let (Some(sm), Some(memory)) =
+            (sample["sm_clock_mhz"].as_u64(), sample["memory_clock_mhz"].as_u64())
+        {
             let name = if when == "before" { "clocks before" } else { "clocks after" };
             rows.push((name, format!("SM {sm} MHz, memory {memory} MHz")));
         }
@@ -82,7 +85,10 @@ fn write_section(out: &mut String, section: &Section) -> std::fmt::Result {
 }
 
 fn write_runs(out: &mut String, runs: &[Run]) -> std::fmt::Result {
-    writeln!(out, "\n| run, ms | n | samples | p50 | p90 | p99 | p99.9 | max | cold | measured on |")?;
+    writeln!(
+        out,
+        "\n| run, ms | n | samples | p50 | p90 | p99 | p99.9 | max | cold | measured on |"
+    )?;
     writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|")?;
     for run in runs {
         let Latency { samples, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } = run.latency;
@@ -96,11 +102,19 @@ fn write_runs(out: &mut String, runs: &[Run]) -> std::fmt::Result {
     for (name, run) in judged {
         writeln!(out, "\nContract {}:\n", cell(name))?;
         for clause in &run.clauses {
-            let measured = clause.measured_ms.map_or_else(|| "not supported by the samples".to_owned(), |ms| format!("{} ms", number(ms)));
+            let measured = clause.measured_ms.map_or_else(
+                || "not supported by the samples".to_owned(),
+                |ms| format!("{} ms", number(ms)),
+            );
             writeln!(
                 out,
                 "- {}: {} below {} ms? {measured}; {} of {} samples at or over it, at most {} allowed",
-                clause.verdict, clause.quantile, clause.limit_ms, clause.over_count, clause.samples, clause.over_count_max
+                clause.verdict,
+                clause.quantile,
+                clause.limit_ms,
+                clause.over_count,
+                clause.samples,
+                clause.over_count_max
             )?;
         }
     }

@@ -47,8 +47,7 @@ impl Destination {
     pub fn new_in(parent: &Path, time: &UtcTime) -> Result<Self> {
         let name = time.folder_name();
         let names = (2..NAMES_MAX).map(|number| format!("{name}-{number}"));
-        let mut folders =
-            std::iter::once(name.clone()).chain(names).map(|name| parent.join(name));
+        let mut folders = std::iter::once(name.clone()).chain(names).map(|name| parent.join(name));
         let free = folders.find(|folder| fs::symlink_metadata(folder).is_err());
         Self::at(free.ok_or_else(|| Error::OutputTaken { folder: parent.join(name) })?)
     }

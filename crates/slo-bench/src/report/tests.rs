@@ -9,7 +9,7 @@ fn report() -> Report {
     let mut section = Section::new("contract");
     section.check("p99 | below", Verdict::Fail, "0.099 ms\nagainst 0.06 ms");
     section.check("order", true, "kept");
-    section.figure("throughput", 1234.5678, "frames/s", "host (x), not a GPU figure");
+    section.figure("throughput", 1234.5678, "frames/s", "host, not a GPU (x)");
     section.runs.push(Run {
         name: "thermodynamic, device".to_owned(),
         n: 900,
@@ -97,13 +97,13 @@ fn markdown_says_what_was_found_and_where() {
         "| section | result | detail | time |",
         "| contract | FAIL | p99 \\| below: 0.099 ms against 0.06 ms | 0.0 s |",
         "| order | PASS | kept |",
-        "| throughput | 1234.6 frames/s | host (x), not a GPU figure |",
+        "| throughput | 1234.6 frames/s | host, not a GPU (x) |",
         "- FAIL: p99 below 0.06 ms? 0.0990 ms; 401 of 1000 samples at or over it, at most 10 allowed",
     ] {
         assert!(text.lines().any(|have| have == line), "{line}\nis not in\n{text}");
     }
-    assert!(text.contains("| thermodynamic, device | 900 | 1000 | 0.0500 | 0.0900 | 0.0990 | 0.0999 | 0.1000 | 5.0000 | host ("));
-    assert!(text.contains("not a GPU figure |\n| backend | host |"));
+    assert!(text.contains("| thermodynamic, device | 900 | 1000 | 0.0500 | 0.0900 | 0.0990 | 0.0999 | 0.1000 | 5.0000 | host, not a GPU ("));
+    assert!(text.contains("| measured on | host, not a GPU ("));
 }
 
 #[test]

@@ -7,13 +7,29 @@ mod thermodynamic;
 
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result, nearest};
 
 #[cfg(feature = "workloads")]
 pub use thermodynamic::{Thermodynamic, Variant};
 
 /// The workloads that this program can run.
 pub const WORKLOADS: &[&str] = &["thermodynamic"];
+
+/// Refuses a name that is not among `known`, with the nearest one.
+///
+/// # Errors
+/// [`Error::WorkloadUnknown`].
+pub fn check_workload(name: &str, known: &[&str]) -> Result<()> {
+    if known.contains(&name) {
+        return Ok(());
+    }
+    Err(Error::WorkloadUnknown {
+        name: name.to_owned(),
+        file: None,
+        nearest: nearest(name, known.iter().copied()),
+        known: known.iter().map(|&word| word.to_owned()).collect(),
+    })
+}
 
 /// Time on the device of one part of an iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

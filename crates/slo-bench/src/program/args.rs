@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::terminal::Output;
+
+const AFTER: &str = "\
+Exit codes:
+  0  everything holds; what needs a GPU is skipped where there is none
+  1  a check failed, or decided nothing
+  2  bad usage or bad input
+  3  the environment: a GPU that is required and missing, no driver, no kernel image,
+     a folder that cannot be written
+
+Reports go to target/temper/<time>/report.json and report.md, or to --out DIR.";
+
+/// Validate a GPU service's building blocks on this machine, and measure them against their contracts
+#[derive(Debug, Parser)]
+#[command(name = "slo-bench", version, after_help = AFTER, propagate_version = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check everything that must be right; the last line is PASS or FAIL
+    #[command(after_help = AFTER)]
+    Validate(ValidateArgs),
+    /// Measure the workloads against their contracts; the last line is PASS or FAIL
+    #[command(after_help = AFTER)]
+    Bench(BenchArgs),
+    /// Say what is here, what is missing and what to do
+    #[command(after_help = AFTER)]
+    Doctor(DoctorArgs),
+    /// Write frames of the formula to a file that --input reads
+    #[command(after_help = AFTER)]
+    Frames(FramesArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PlaceArgs {
+    /// auto, host, cuda:N or simulated:SEED (the host, with streams reordered by the seed)
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = parse_device)]
+    pub(super) device: DeviceChoice,
+    /// Fail, with exit code 3, where no GPU can be used
+    #[arg(long)]
+    pub(super) require_gpu: bool,
+    /// Folder of contracts; otherwise `contracts` beside the program or here, or those built in
+    #[arg(long, value_name = "DIR")]
+    pub(super) contracts: Option<PathBuf>,
+    /// Folder of compiled kernels, checked even where the host needs none
+    #[arg(long, value_name = "DIR")]
+    pub(super) images: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
+    /// Frames for the pipeline: raw little-endian float64 or .npy of shape (count, 1800)
+    #[arg(long, value_name = "FILE")]
+    pub(super) input: Option<PathBuf>,
+    /// How many frames of the formula go through the pipeline where no file is given
+    #[arg(long, value_name = "COUNT", conflicts_with = "input", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(super) frames: Option<u64>,
+    /// Folder for the report: new, empty, or holding an earlier report
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Print the report as JSON and nothing else
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ValidateArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Fewer iterations, frames and seeds; the workloads keep their size
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Only these sections
+    #[arg(long, value_name = "SECTION", value_delimiter = ',')]
+    pub(super) only: Vec<SectionName>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct BenchArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// The workload to measure
+    #[arg(long, value_name = "NAME", default_value = "thermodynamic")]
+    pub(super) workload: String,
+    /// Samples; otherwise as many as the contract asks for
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(super) iterations: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct FramesArgs {
+    /// How many frames
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(super) count: u64,
+    /// The file, replaced if it is there
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: PathBuf,
+    /// Values only, without the header of an .npy file
+    #[arg(long)]
+    pub(super) raw: bool,
+}
+
+/// Where to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DeviceChoice {
+    Auto,
+    Host,
+    Cuda(u32),
+    Simulated(u64),
+}
+
+/// The parts of `validate`, in the order they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SectionName {
+    Doctor,
+    Kernels,
+    Pipeline,
+    Resilience,
+    Tuning,
+    Contract,
+}
+
+impl std::fmt::Display for SectionName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Doctor => "doctor",
+            Self::Kernels => "kernels",
+            Self::Pipeline => "pipeline",
+            Self::Resilience => "resilience",
+            Self::Tuning => "tuning",
+            Self::Contract => "contract",
+        })
+    }
+}
+
+impl Command {
+    /// What goes to stdout.
+    pub(super) fn output(&self) -> Output {
+        match self {
+            Self::Validate(ValidateArgs { run, .. }) | Self::Bench(BenchArgs { run, .. })
+                if run.json =>
+            {
+                Output::Json
+            }
+            _ => Output::Table,
+        }
+    }
+
+    /// Whether the last line says PASS or FAIL.
+    pub(super) fn ends_with_verdict(&self) -> bool {
+        matches!(self, Self::Validate(_) | Self::Bench(_))
+    }
+}
+
+fn parse_device(text: &str) -> Result<DeviceChoice, String> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    let choice = match text.split_once(':') {
+        None => match text {
+            "auto" => Some(DeviceChoice::Auto),
+            "host" => Some(DeviceChoice::Host),
+            "cuda" => Some(DeviceChoice::Cuda(0)),
+            _ => None,
+        },
+        Some(("cuda", ordinal)) => ordinal.parse().ok().map(DeviceChoice::Cuda),
+        Some(("simulated", seed)) => number(seed).map(DeviceChoice::Simulated),
+        Some(_) => None,
+    };
+    choice.ok_or_else(|| "it must be auto, host, cuda:N or simulated:SEED".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_in_four_ways() {
+        assert_eq!(parse_device("auto"), Ok(DeviceChoice::Auto));
+        assert_eq!(parse_device("host"), Ok(DeviceChoice::Host));
+        assert_eq!(parse_device("cuda:3"), Ok(DeviceChoice::Cuda(3)));
+        assert_eq!(
+            parse_device("simulated:18446744073709551615"),
+            Ok(DeviceChoice::Simulated(u64::MAX))
+        );
+        for bad in ["gpu", "cuda:", "cuda:-1", "cuda:x", "host:0", "simulated:", ""] {
+            assert!(parse_device(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_fits_together() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+}

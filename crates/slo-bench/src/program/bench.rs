@@ -1,0 +1,112 @@
+//! `slo-bench bench`: latency of a workload against its contracts, its processor versions beside it, and the pipeline.
+//!
+//! Speed-ups are ratios of medians of this run on this machine, never of figures from elsewhere.
+
+use gpu_core::BackendKind;
+use slo_bench::{Contract, Exit, MeasurePlan, Section, Variant, WORKLOADS};
+
+use super::args::BenchArgs;
+use super::latency::{Demand, Request, applicable, run as measure};
+use super::setup::Setup;
+use super::stream::{stream, throughput};
+use super::terminal::Terminal;
+use super::validate::overlap;
+
+/// The size where no contract names one.
+const N: usize = 900;
+/// Samples where neither the command line nor a contract asks for a number.
+const SAMPLES_CUDA: u64 = 100_000;
+const SAMPLES_HOST: u64 = 200;
+/// Frames through the pipeline where no file is given.
+const FRAMES_CUDA: u64 = 100_000;
+const FRAMES_HOST: u64 = 10_000;
+
+pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
+    slo_bench::check_workload(&args.workload, WORKLOADS)?;
+    let setup = Setup::new(&args.run, |device| frames(device.backend()), terminal)?;
+    setup.announce("bench");
+    terminal.heading();
+    let latency = setup.section(&args.workload, |setup| latency(setup, args));
+    terminal.runs(&latency.runs);
+    terminal.figures(&latency.figures);
+    terminal.line("");
+    let pipeline = setup.section("pipeline", pipeline);
+    terminal.figures(&pipeline.figures);
+    setup.finish("bench", vec![latency, pipeline])
+}
+
+fn frames(backend: BackendKind) -> u64 {
+    if backend == BackendKind::Cuda { FRAMES_CUDA } else { FRAMES_HOST }
+}
+
+fn latency(setup: &Setup<'_>, args: &BenchArgs) -> anyhow::Result<Section> {
+    let mut section = Section::new(args.workload.as_str());
+    let contracts = applicable(setup, &mut section, Some(&args.workload));
+    let mut device = None;
+    for contract in &contracts {
+        let request = device_request(setup, args, Some(contract));
+        device = measure(setup, &mut section, &request, Demand::AsAgreed)?;
+    }
+    if contracts.is_empty() {
+        let request = device_request(setup, args, None);
+        device = measure(setup, &mut section, &request, Demand::AsAgreed)?;
+    }
+    let n = contracts.last().map_or(N, |contract| contract.n);
+    // The naive version takes a tenth of a second a call: enough calls for a median, not for a tail.
+    let versions = [(Variant::Naive, 10, 1), (Variant::Optimised, 100, 5)];
+    for (variant, iterations, warm_up) in versions {
+        let plan = MeasurePlan { warm_up, iterations, phase_passes: 0 };
+        let request = Request { variant, n, plan, contract: None };
+        let processor = measure(setup, &mut section, &request, Demand::AsAgreed)?;
+        if let (Some(device), Some(processor)) = (device, processor) {
+            let name = format!("speed-up of medians over {}", name(variant));
+            let ratio = processor as f64 / device as f64;
+            section.figure(name, ratio, "x", setup.label());
+        }
+    }
+    // A run that saw anything else has ended with an error.
+    section.check("outputs are finite", true, "after every iteration");
+    let detail = format!("{} runs at n = {n}, medians and tails below", section.runs.len());
+    Ok(section.close(detail))
+}
+
+fn device_request<'a>(
+    setup: &Setup<'_>,
+    args: &BenchArgs,
+    contract: Option<&'a Contract>,
+) -> Request<'a> {
+    let (samples, warm_up, phase_passes) = match setup.device().backend() {
+        BackendKind::Cuda => (SAMPLES_CUDA, 1000, 200),
+        BackendKind::Host | BackendKind::HostSimulated => (SAMPLES_HOST, 5, 20),
+    };
+    let asked = contract.map(|contract| contract.iterations);
+    let iterations = args.iterations.or(asked).unwrap_or(samples);
+    let plan = MeasurePlan { warm_up, iterations, phase_passes };
+    let n = contract.map_or(N, |contract| contract.n);
+    Request { variant: Variant::Device, n, plan, contract }
+}
+
+fn name(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Naive => "the naive version on one thread",
+        Variant::Optimised => "the optimised version on all cores",
+        Variant::Device => "the device",
+    }
+}
+
+fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {
+    let mut section = Section::new("pipeline");
+    let bar = setup.terminal.progress("pipeline", setup.frames.count());
+    let mut source = setup.frames.open()?;
+    let streamed = stream(setup.device(), &setup.images, &mut *source, |frames| bar.inc(frames));
+    bar.finish_and_clear();
+    let streamed = streamed?;
+    let (frames, due) = (streamed.frames, setup.frames.count());
+    let holds = streamed.fault.is_none() && frames == due;
+    let seen =
+        format!("{frames} frames of {due}, every element checked, digest {}", streamed.digest);
+    section.check("order and integrity", holds, streamed.fault.clone().unwrap_or(seen));
+    throughput(&mut section, setup.device(), &streamed);
+    overlap(setup, &mut section)?;
+    Ok(section.close(format!("{frames} frames, filled and checked by the host as they flow")))
+}

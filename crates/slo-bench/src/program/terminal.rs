@@ -1,0 +1,220 @@
+//! What people see: rows, a bar on long steps, a last line.
+//!
+//! Never panics when the reader has gone, and never prints a colour or a bar where nobody looks at a terminal.
+
+use std::cell::Cell;
+use std::io::Write as _;
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+use console::{Style, Term};
+use indicatif::{ProgressBar, ProgressStyle};
+use slo_bench::{Figure, Run, Section, Verdict, milliseconds, number};
+
+/// What goes to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// Rows for people.
+    Table,
+    /// One JSON document and nothing else.
+    Json,
+}
+
+/// Stdout, until its reader goes away.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    output: Output,
+    is_gone: Cell<bool>,
+}
+
+const NAME_WIDTH: usize = 14;
+const RESULT_WIDTH: usize = 9;
+const TIME_WIDTH: usize = 8;
+/// Where details begin.
+const INDENT: usize = NAME_WIDTH + RESULT_WIDTH + TIME_WIDTH + 2;
+
+impl Terminal {
+    pub(super) fn new(output: Output) -> Self {
+        Self { output, is_gone: Cell::new(false) }
+    }
+
+    /// A line for people; nothing where JSON was asked for.
+    pub(super) fn line(&self, text: &str) {
+        if self.output == Output::Table {
+            self.write(&format!("{text}\n"));
+        }
+    }
+
+    /// The report for machines; nothing where rows were asked for.
+    pub(super) fn json(&self, text: &str) {
+        if self.output == Output::Json {
+            self.write(text);
+        }
+    }
+
+    pub(super) fn heading(&self) {
+        let text = format!(
+            "{:NAME_WIDTH$}{:RESULT_WIDTH$}{:>TIME_WIDTH$}  detail",
+            "section", "result", "time"
+        );
+        self.line(&Style::new().dim().apply_to(text).to_string());
+    }
+
+    /// One row a section, and under it what was bad or skipped, and why.
+    pub(super) fn section(&self, section: &Section) {
+        let name = format!("{:NAME_WIDTH$}", section.name);
+        let result = style(&section.verdict).apply_to(format!("{:RESULT_WIDTH$}", section.verdict));
+        let time = format!("{:>TIME_WIDTH$}", seconds(section.elapsed_s));
+        self.wrapped(&format!("{name}{result}{time}  "), INDENT, &section.detail);
+        let notable = |verdict: &Verdict| !matches!(verdict, Verdict::Pass);
+        for check in section.checks.iter().filter(|check| notable(&check.verdict)) {
+            let words = check.verdict.reason().unwrap_or(&check.detail);
+            let result = format!("{:RESULT_WIDTH$}", check.verdict);
+            let lead = format!("{:NAME_WIDTH$}{}", "", style(&check.verdict).apply_to(result));
+            self.wrapped(&lead, NAME_WIDTH + RESULT_WIDTH, &format!("{}: {words}", check.name));
+        }
+    }
+
+    /// A row a run: percentiles in milliseconds, and where they were measured.
+    pub(super) fn runs(&self, runs: &[Run]) {
+        let mut table = table(["ms", "samples", "p50", "p90", "p99", "p99.9", "max", "cold"], "on");
+        for run in runs {
+            let latency = &run.latency;
+            let mut row = vec![format!("{}, n = {}", run.name, run.n), latency.samples.to_string()];
+            let quantiles = [latency.p50_ns, latency.p90_ns, latency.p99_ns, latency.p999_ns];
+            row.extend(quantiles.into_iter().map(milliseconds));
+            row.extend([latency.max_ns, Some(run.cold_ns)].map(milliseconds));
+            row.push(short(&run.measured_on));
+            table.add_row(row);
+        }
+        self.table(&table, runs.len());
+    }
+
+    /// A row a figure.
+    pub(super) fn figures(&self, figures: &[Figure]) {
+        let mut table = table(["figure", "value"], "on");
+        for Figure { name, value, unit, measured_on } in figures {
+            let value = format!("{} {unit}", number(*value));
+            table.add_row([name.as_str(), value.trim_end(), &short(measured_on)]);
+        }
+        self.table(&table, figures.len());
+    }
+
+    fn table(&self, table: &Table, rows: usize) {
+        if rows == 0 {
+            return;
+        }
+        self.line("");
+        for line in table.lines() {
+            self.line(line.trim_end());
+        }
+    }
+
+    /// The last line: the verdict and a summary.
+    pub(super) fn verdict(&self, verdict: &Verdict, summary: &str) {
+        let verdict = if verdict.is_bad() { Verdict::Fail } else { Verdict::Pass };
+        self.line(&format!("{} {summary}", style(&verdict).apply_to(&verdict)));
+    }
+
+    /// A bar on stderr for `len` steps of work; hidden where that is not a terminal.
+    pub(super) fn progress(&self, what: impl Into<String>, len: u64) -> ProgressBar {
+        let style = ProgressStyle::with_template("{msg:24} {bar:32} {pos}/{len} {eta}");
+        let style = style.expect("the template is a constant that parses");
+        let bar = ProgressBar::new(len).with_style(style).with_message(what.into());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+
+    /// `lead`, then `text` broken at words so that it stays right of `indent`.
+    fn wrapped(&self, lead: &str, indent: usize, text: &str) {
+        let lines = wrap(text, self.width().map(|width| width.saturating_sub(indent)));
+        for (number, line) in lines.iter().enumerate() {
+            let margin = if number == 0 { lead.to_owned() } else { " ".repeat(indent) };
+            self.line(format!("{margin}{line}").trim_end());
+        }
+    }
+
+    /// Columns of the terminal; `None` where output goes elsewhere.
+    fn width(&self) -> Option<usize> {
+        let term = Term::stdout();
+        term.is_term().then(|| usize::from(term.size().1))
+    }
+
+    fn write(&self, text: &str) {
+        if self.is_gone.get() {
+            return;
+        }
+        let mut stdout = std::io::stdout().lock();
+        // A reader that went away, as `head` does, is no failure of ours: the report is still written.
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        self.is_gone.set(written.is_err());
+    }
+}
+
+/// A table without lines: the first column left, the others right, and the last, of words, left again.
+fn table<const COLUMNS: usize>(columns: [&str; COLUMNS], last: &str) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(columns.iter().chain([&last]));
+    for index in 1..COLUMNS {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// A place without its product's name, which stands above the rows.
+fn short(measured_on: &str) -> String {
+    measured_on.split(" (").next().unwrap_or_default().to_owned()
+}
+
+fn style(verdict: &Verdict) -> Style {
+    match verdict {
+        Verdict::Pass => Style::new().green(),
+        Verdict::Fail => Style::new().red().bold(),
+        Verdict::Skipped { .. } => Style::new().yellow(),
+        Verdict::Invalid { .. } => Style::new().magenta(),
+    }
+}
+
+fn seconds(elapsed_s: f64) -> String {
+    format!("{elapsed_s:.1} s")
+}
+
+/// Lines of at most `width` characters, broken at spaces; one line without a width.
+fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
+    /// Narrower columns would be harder to read than long lines.
+    const WIDTH_MIN: usize = 20;
+    let Some(width) = width.filter(|&width| width >= WIDTH_MIN) else {
+        return vec![text.to_owned()];
+    };
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_details_break_at_words_and_short_ones_do_not() {
+        let text = "nine checks against their references, and one skipped";
+        assert_eq!(wrap(text, None), [text]);
+        assert_eq!(wrap(text, Some(80)), [text]);
+        assert_eq!(wrap(text, Some(5)), [text]);
+        let lines = wrap(text, Some(24));
+        assert_eq!(lines, ["nine checks against", "their references, and", "one skipped"]);
+    }
+}

@@ -1,0 +1,30 @@
+//! Section `contract`: the workload against what it promises on this kind of device.
+
+use gpu_core::BackendKind;
+use slo_bench::{MeasurePlan, Section, Variant, milliseconds};
+
+use super::Amount;
+use crate::program::latency::{Demand, Request, applicable, run};
+use crate::program::setup::Setup;
+
+pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {
+    let mut section = Section::new("contract");
+    let (samples, warm_up) = match setup.device().backend() {
+        BackendKind::Cuda => (amount.samples_cuda, 500),
+        BackendKind::Host | BackendKind::HostSimulated => (amount.samples_host, 5),
+    };
+    for contract in applicable(setup, &mut section, None) {
+        let iterations = samples.min(contract.iterations);
+        let plan = MeasurePlan { warm_up, iterations, phase_passes: 20 };
+        let request =
+            Request { variant: Variant::Device, n: contract.n, plan, contract: Some(contract) };
+        run(setup, &mut section, &request, Demand::FirstLook)?;
+    }
+    let seen = section.runs.iter().map(|run| {
+        let latency = &run.latency;
+        let (p50, p99) = (milliseconds(latency.p50_ns), milliseconds(latency.p99_ns));
+        format!("{}: p50 {p50}, p99 {p99} ms on {}", run.name, run.measured_on)
+    });
+    let detail = seen.collect::<Vec<_>>().join("; ");
+    Ok(section.close(detail))
+}

@@ -1,0 +1,76 @@
+//! `slo-bench validate`: everything that must be right on this machine, section by section.
+//!
+//! A section that fails does not stop the next one.
+
+mod contract;
+mod kernel;
+mod pipeline;
+mod resilience;
+mod tuning;
+
+use clap::ValueEnum as _;
+pub(super) use pipeline::overlap;
+use slo_bench::{Exit, Section};
+
+use super::args::{SectionName, ValidateArgs};
+use super::doctor;
+use super::setup::Setup;
+use super::terminal::Terminal;
+
+/// How much of each thing is run. The size of the workloads is no part of it.
+#[derive(Clone, Copy, Debug)]
+struct Amount {
+    /// Frames through the pipeline where no file is given.
+    frames: u64,
+    /// Seeds of the simulated device.
+    seeds: u64,
+    /// Calls of the thermodynamic evolution compared with its naive version.
+    calls: u32,
+    /// Elements that the tuned kernel sums.
+    tuning_len: u32,
+    /// Samples of a contract on a GPU.
+    samples_cuda: u64,
+    /// Samples of a contract on the host.
+    samples_host: u64,
+}
+
+const FULL: Amount = Amount {
+    frames: 10_000,
+    seeds: 8,
+    calls: 20,
+    tuning_len: 1 << 22,
+    samples_cuda: 10_000,
+    samples_host: 200,
+};
+const QUICK: Amount = Amount {
+    frames: 1_000,
+    seeds: 2,
+    calls: 3,
+    tuning_len: 1 << 18,
+    samples_cuda: 2_000,
+    samples_host: 100,
+};
+
+pub(super) fn run(args: &ValidateArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let amount = if args.quick { QUICK } else { FULL };
+    let setup = Setup::new(&args.run, |_| amount.frames, terminal)?;
+    setup.announce(if args.quick { "validate --quick" } else { "validate" });
+    terminal.heading();
+    let wanted = |name: &SectionName| args.only.is_empty() || args.only.contains(name);
+    let names = SectionName::value_variants().iter().filter(|name| wanted(name));
+    let sections =
+        names.map(|name| setup.section(&name.to_string(), |setup| section(*name, setup, &amount)));
+    let sections = sections.collect();
+    setup.finish("validate", sections)
+}
+
+fn section(name: SectionName, setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {
+    match name {
+        SectionName::Doctor => doctor::section(setup),
+        SectionName::Kernels => kernel::section(setup, amount),
+        SectionName::Pipeline => pipeline::section(setup, amount),
+        SectionName::Resilience => resilience::section(setup),
+        SectionName::Tuning => tuning::section(setup, amount),
+        SectionName::Contract => contract::section(setup, amount),
+    }
+}
