@@ -31,8 +31,7 @@ pub(super) fn run(args: &DoctorArgs, terminal: &Terminal) -> anyhow::Result<Exit
     }
     let section = section.close("nothing is in the way");
     for check in &section.checks {
-        let words = check.verdict.reason().unwrap_or(&check.detail);
-        terminal.line(&format!("{:9}{:26}{words}", check.verdict.to_string(), check.name));
+        terminal.line(&format!("{:9}{:26}{}", check.verdict, check.name, check.words()));
     }
     Ok(match (&section.verdict, exit) {
         (Verdict::Fail, Exit::Pass) => Exit::Environment,

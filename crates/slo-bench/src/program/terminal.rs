@@ -66,12 +66,15 @@ impl Terminal {
         let result = style(&section.verdict).apply_to(format!("{:RESULT_WIDTH$}", section.verdict));
         let time = format!("{:>TIME_WIDTH$}", seconds(section.elapsed_s));
         self.wrapped(&format!("{name}{result}{time}  "), INDENT, &section.detail);
-        let notable = |verdict: &Verdict| !matches!(verdict, Verdict::Pass);
-        for check in section.checks.iter().filter(|check| notable(&check.verdict)) {
-            let words = check.verdict.reason().unwrap_or(&check.detail);
-            let result = format!("{:RESULT_WIDTH$}", check.verdict);
-            let lead = format!("{:NAME_WIDTH$}{}", "", style(&check.verdict).apply_to(result));
-            self.wrapped(&lead, NAME_WIDTH + RESULT_WIDTH, &format!("{}: {words}", check.name));
+        for check in section.checks.iter().filter(|check| check.verdict != Verdict::Pass) {
+            let words = format!("{}: {}", check.name, check.words());
+            // The first bad check is what the row above says already.
+            if words != section.detail {
+                let result = format!("{:RESULT_WIDTH$}", check.verdict);
+                let result = style(&check.verdict).apply_to(result);
+                let lead = format!("{:NAME_WIDTH$}{result}", "");
+                self.wrapped(&lead, NAME_WIDTH + RESULT_WIDTH, &words);
+            }
         }
     }
 

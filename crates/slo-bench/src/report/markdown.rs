@@ -69,8 +69,8 @@ fn write_section(out: &mut String, section: &Section) -> std::fmt::Result {
     if !section.checks.is_empty() {
         writeln!(out, "\n| check | result | seen |\n|---|---|---|")?;
         for check in &section.checks {
-            let (name, detail) = (cell(&check.name), cell(&check.detail));
-            writeln!(out, "| {name} | {} | {detail} |", check.verdict)?;
+            let (name, seen) = (cell(&check.name), cell(check.words()));
+            writeln!(out, "| {name} | {} | {seen} |", check.verdict)?;
         }
     }
     if !section.figures.is_empty() {

@@ -108,6 +108,13 @@ pub struct Run {
     pub clauses: Vec<Clause>,
 }
 
+impl Check {
+    /// What was seen; or, where nothing was, why.
+    pub fn words(&self) -> &str {
+        self.verdict.reason().unwrap_or(&self.detail)
+    }
+}
+
 impl Section {
     /// An empty section.
     pub fn new(name: impl Into<String>) -> Self {
@@ -144,7 +151,7 @@ impl Section {
         self.verdict = Verdict::all(self.checks.iter().map(|check| &check.verdict));
         let bad = self.checks.iter().find(|check| check.verdict.is_bad());
         self.detail = match (bad, &self.verdict) {
-            (Some(check), _) => format!("{}: {}", check.name, check.detail),
+            (Some(check), _) => format!("{}: {}", check.name, check.words()),
             (None, Verdict::Skipped { reason }) => reason.clone(),
             (None, _) => detail.into(),
         };

@@ -9,6 +9,7 @@ fn report() -> Report {
     let mut section = Section::new("contract");
     section.check("p99 | below", Verdict::Fail, "0.099 ms\nagainst 0.06 ms");
     section.check("order", true, "kept");
+    section.check("occupancy", Verdict::skipped("no GPU"), "");
     section.figure("throughput", 1234.5678, "frames/s", "host, not a GPU (x)");
     section.runs.push(Run {
         name: "thermodynamic, device".to_owned(),
@@ -97,6 +98,7 @@ fn markdown_says_what_was_found_and_where() {
         "| section | result | detail | time |",
         "| contract | FAIL | p99 \\| below: 0.099 ms against 0.06 ms | 0.0 s |",
         "| order | PASS | kept |",
+        "| occupancy | SKIPPED | no GPU |",
         "| throughput | 1234.6 frames/s | host, not a GPU (x) |",
         "- FAIL: p99 below 0.06 ms? 0.0990 ms; 401 of 1000 samples at or over it, at most 10 allowed",
     ] {

@@ -45,7 +45,7 @@ pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Sect
 fn add(section: &mut Section, check: &KernelCheck) {
     let KernelCheck { kernel, quantity, cases, worst, tolerance, failure } = check;
     let seen = match failure {
-        None => format!("worst difference {worst:e} over {cases} cases, {tolerance:e} allowed"),
+        None => format!("worst difference {worst:.1e} over {cases} cases, {tolerance:.0e} allowed"),
         Some(failure) => failure.to_string(),
     };
     section.check(format!("{kernel}: {quantity}"), check.passed(), seen);
