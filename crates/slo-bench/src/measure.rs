@@ -124,15 +124,15 @@ mod tests {
 
     const PLAN: MeasurePlan = MeasurePlan { warm_up: 3, iterations: 10, phase_passes: 3 };
 
-    fn run(breaks_at: u64) -> Result<Measurement> {
+    fn run(breaks_at: u64, plan: &MeasurePlan) -> Result<Measurement> {
         let clock = Clock::manual();
         let mut stepper = Stepper { clock: clock.clone(), steps: 0, breaks_at };
-        measure(&mut stepper, &PLAN, &[5_000_000], &clock, |_| {})
+        measure(&mut stepper, plan, &[5_000_000], &clock, |_| {})
     }
 
     #[test]
     fn the_cold_and_warm_up_iterations_are_not_samples() {
-        let seen = run(u64::MAX).unwrap();
+        let seen = run(u64::MAX, &PLAN).unwrap();
         assert_eq!(seen.cold_ns, 100_000_000);
         let summary = seen.recorder.summary();
         // Samples are 3..=12 ms: neither the cold 100 ms, nor 1 and 2 ms of warm-up, nor the checks between.
@@ -145,7 +145,11 @@ mod tests {
 
     #[test]
     fn an_output_that_is_not_finite_ends_the_measurement() {
-        let error = run(5).unwrap_err();
-        assert_eq!(error.to_string(), "workload `stepper`: x is NaN at index 0");
+        let samples_only = MeasurePlan { phase_passes: 0, ..PLAN };
+        // The cold iteration, a sample, and a pass with events.
+        for (breaks_at, plan) in [(0, &samples_only), (12, &samples_only), (15, &PLAN)] {
+            let error = run(breaks_at, plan).unwrap_err();
+            assert_eq!(error.to_string(), "workload `stepper`: x is NaN at index 0");
+        }
     }
 }
