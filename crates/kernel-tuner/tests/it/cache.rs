@@ -91,7 +91,11 @@ fn saving_keeps_what_another_cache_saved() {
         cache.insert(key(problem), tuned());
         cache.save(&path).unwrap();
     }
-    assert_eq!(ProfileCache::open(&path).unwrap().len(), 2);
+    let both = ProfileCache::open(&path).unwrap();
+    assert_eq!(both.len(), 2);
+    let text = std::fs::read_to_string(&path).unwrap();
+    both.save(&path).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "no result is kept twice");
 }
 
 #[test]

@@ -151,3 +151,23 @@ fn every_suggested_block_size_equals_nvidias_launch_configurator() {
     }
     assert_eq!(count, 1672);
 }
+
+#[test]
+fn a_block_counts_against_its_own_registers_in_whole_rows_of_partitions() {
+    let mut device = Device::host().properties().clone();
+    device.capability = Some(Capability::new(9, 0));
+    device.registers_per_block = 32_768;
+    let attributes = |registers| KernelAttributes {
+        registers,
+        shared_bytes: 0,
+        local_bytes: 0,
+        threads_max: 1024,
+        dynamic_shared_bytes_max: 0,
+    };
+    let blocks = |registers| {
+        let tuner = KernelTuner::for_device(&device, attributes(registers)).unwrap();
+        tuner.occupancy(13 * 32, 0).blocks
+    };
+    // 13 warps take the place of 16: 16 x 2048 fit the block's 32,768 registers, 16 x 2304 do not.
+    assert_eq!((blocks(64), blocks(72)), (2, 0));
+}

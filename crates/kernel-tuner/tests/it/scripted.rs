@@ -31,6 +31,8 @@ pub(crate) enum Behaviour {
 pub(crate) struct Script {
     pub(crate) us: BTreeMap<u32, f64>,
     pub(crate) behaviour: BTreeMap<u32, Behaviour>,
+    /// The configuration that was prepared last: what a launch runs, as with a real kernel.
+    prepared: Cell<u32>,
     /// The configuration that was queued last.
     current: Cell<u32>,
     /// Every configuration that was queued for timing, in order.
@@ -40,8 +42,9 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn new(us: [(u32, f64); 5]) -> Self {
         let behaviour = us.iter().map(|&(threads, _)| (threads, Behaviour::Right)).collect();
-        let (current, timed) = (Cell::new(0), RefCell::new(Vec::new()));
-        Self { us: us.into(), behaviour, current, timed }
+        let (prepared, current) = (Cell::new(0), Cell::new(0));
+        let timed = RefCell::new(Vec::new());
+        Self { us: us.into(), behaviour, prepared, current, timed }
     }
 
     pub(crate) fn with(mut self, threads: u32, behaviour: Behaviour) -> Self {
@@ -101,11 +104,12 @@ impl Subject for Scripted {
             let (kernel, threads) = ("scripted", threads.into());
             return Err(Error::Threads { kernel, threads, min, max, multiple });
         }
+        self.script.prepared.set(threads);
         Ok(Ready { launch: Launch::linear(1, threads), attributes: self.attributes })
     }
 
-    fn enqueue(&mut self, point: &Point, stream: &Stream) -> Result<()> {
-        let threads = threads(point);
+    fn enqueue(&mut self, _point: &Point, stream: &Stream) -> Result<()> {
+        let threads = self.script.prepared.get();
         self.script.current.set(threads);
         match self.script.behaviour[&threads] {
             Behaviour::FailsToLaunch(kind) => {
