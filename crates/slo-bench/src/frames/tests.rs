@@ -146,6 +146,10 @@ fn npy_headers_of_other_layouts_are_refused_with_the_remedy() {
         with_header(&path, version, &good);
         assert_eq!(FrameFile::check(&path).unwrap(), 1);
     }
+    // A length that nobody should allocate.
+    let bytes = [npy::MAGIC.as_slice(), &[2, 0], &u32::MAX.to_le_bytes()].concat();
+    std::fs::write(&path, bytes).unwrap();
+    assert!(refusal(&path).contains("claims 4294967295 bytes"));
     std::fs::write(&path, vec![0; FRAME_BYTES]).unwrap();
     assert!(refusal(&path).contains("does not begin as one"));
 }

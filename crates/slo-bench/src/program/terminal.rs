@@ -4,7 +4,6 @@
 
 use std::cell::Cell;
 use std::io::Write as _;
-use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use console::{Style, Term};
@@ -123,9 +122,8 @@ impl Terminal {
     pub(super) fn progress(&self, what: impl Into<String>, len: u64) -> ProgressBar {
         let style = ProgressStyle::with_template("{msg:24} {bar:32} {pos}/{len} {eta}");
         let style = style.expect("the template is a constant that parses");
-        let bar = ProgressBar::new(len).with_style(style).with_message(what.into());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
+        // No steady tick: its thread would wake up in the middle of what is measured.
+        ProgressBar::new(len).with_style(style).with_message(what.into())
     }
 
     /// `lead`, then `text` broken at words so that it stays right of `indent`.

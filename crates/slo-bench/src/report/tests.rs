@@ -69,6 +69,20 @@ fn an_earlier_report_is_replaced_and_anything_else_is_kept() {
 }
 
 #[test]
+fn a_report_that_cannot_take_its_place_leaves_the_earlier_one_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let destination = Destination::at(folder.path().join("out")).unwrap();
+    destination.store(&report()).unwrap();
+    // The place that the earlier report would be moved to is taken.
+    let taken = format!(".out.{}.previous", std::process::id());
+    std::fs::create_dir_all(folder.path().join(taken).join("kept")).unwrap();
+    let later = Report { command: "bench".to_owned(), ..report() };
+    assert!(matches!(destination.store(&later), Err(crate::Error::OutputUnwritable { .. })));
+    assert_eq!(Report::read(&destination.json()).unwrap(), report());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
 fn two_runs_of_one_second_get_two_folders() {
     let folder = tempfile::tempdir().unwrap();
     let time = report().started_utc;

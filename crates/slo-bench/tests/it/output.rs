@@ -61,3 +61,14 @@ fn help_documents_the_exit_codes() {
         }
     }
 }
+
+#[test]
+fn doctor_says_what_is_here_and_finds_nothing_in_the_way_of_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = slo_bench(folder.path(), &["doctor", "--device", "host"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    for words in ["device host", "--device asks for the host", "image evolve", "contracts"] {
+        assert!(stdout(&output).contains(words), "{words}: {}", stdout(&output));
+    }
+    assert!(!folder.path().join("target").exists(), "doctor looks and changes nothing");
+}
