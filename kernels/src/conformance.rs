@@ -11,7 +11,8 @@ use crate::frame::{FRAME_LEN, SAMPLES, TrackingError, TrackingErrorArgs, trackin
 use crate::philox::{Draw, Philox};
 use crate::source::Tunable;
 use crate::thermodynamic::{
-    Differences, Evolution, Evolve, Network, Observables, TOLERANCES, naive,
+    Differences, Evolution, Evolve, EvolveResident, Network, Observables, Program, TOLERANCES,
+    naive,
 };
 use crate::vector::{ReduceSum, Saxpy, SaxpyArgs, SumWorkspace, reduce_sum, saxpy};
 
@@ -83,11 +84,12 @@ pub fn check_all<'a>(
     seed: u64,
 ) -> impl Iterator<Item = KernelCheck> + 'a {
     let context = Context { device, images, random: Philox::new(seed), seed };
-    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 4] = [
+    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 5] = [
         |context| context.check("saxpy", "y", Context::saxpy),
         |context| context.check("reduce_sum", "sum", Context::reduce_sum),
         |context| context.check("tracking_error", "errors", Context::tracking_error),
-        |context| context.evolve(),
+        |context| context.evolve::<Evolve>(Program::Streaming),
+        |context| context.evolve::<EvolveResident>(Program::Resident),
     ];
     checks.into_iter().flat_map(move |check| check(&context))
 }
@@ -197,22 +199,28 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// A check for each quantity of the network.
-    fn evolve(&self) -> Vec<KernelCheck> {
-        let checks = TOLERANCES.named().map(|(quantity, tolerance)| {
-            KernelCheck::new(Evolve::SOURCE.name, quantity, tolerance)
-        });
+    /// A check for each quantity of the network, by one of its kernels.
+    fn evolve<K: Tunable>(&self, program: fn(Launch) -> Program) -> Vec<KernelCheck> {
+        let checks = TOLERANCES
+            .named()
+            .map(|(quantity, tolerance)| KernelCheck::new(K::SOURCE.name, quantity, tolerance));
         let mut checks = Vec::from(checks);
         for n in OSCILLATORS {
-            if let Err(error) = self.evolve_network(n, &mut checks) {
+            let programs = launches::<K>(n).map(program);
+            if let Err(error) = self.evolve_network(n, programs, &mut checks) {
                 checks.iter_mut().for_each(|check| check.fail(error.clone().into()));
             }
         }
         checks
     }
 
-    /// Two calls on every launch of the space, each from the state that the naive reference reached.
-    fn evolve_network(&self, n: usize, checks: &mut [KernelCheck]) -> Result<()> {
+    /// Two calls of every program, each from the state that the naive reference reached.
+    fn evolve_network(
+        &self,
+        n: usize,
+        programs: impl Iterator<Item = Program>,
+        checks: &mut [KernelCheck],
+    ) -> Result<()> {
         let mut states = vec![Network::initial(n, self.seed)?];
         let mut seen = Vec::<Observables>::new();
         for call in 0..2 {
@@ -221,11 +229,10 @@ impl Context<'_> {
             states.push(next);
         }
         let stream = self.device.stream()?;
-        let fitting = Evolution::new(self.device, self.images, &states[0])?;
-        let resident = *fitting.prepared().launch();
-        drop(fitting);
-        for launch in launches::<Evolve>(n).chain([resident]) {
-            let evolution = Evolution::with_launch(self.device, self.images, &states[0], launch);
+        let fitting = Program::fitting(self.device, self.images, states[0].parameters())?;
+        for program in programs.chain([fitting]) {
+            let launch = program.launch();
+            let evolution = Evolution::with_program(self.device, self.images, &states[0], program);
             // A device with few multiprocessors cannot hold every launch of the space at once.
             let mut evolution = match evolution {
                 Err(gpu_core::Error::Cooperative { .. }) => continue,

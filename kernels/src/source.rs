@@ -7,19 +7,25 @@ use gpu_core::{
 };
 
 use crate::frame::TrackingError;
-use crate::thermodynamic::Evolve;
+use crate::thermodynamic::{Evolve, EvolveResident};
 use crate::vector::{ReduceSum, Saxpy};
 
 /// Names and texts of everything in `include/`, sorted by name. Each image depends on all of them.
 pub const HEADERS: &[(&str, &str)] = &[
     ("index.cuh", include_str!("../include/index.cuh")),
+    ("network.cuh", include_str!("../include/network.cuh")),
     ("philox.cuh", include_str!("../include/philox.cuh")),
     ("reduce.cuh", include_str!("../include/reduce.cuh")),
 ];
 
 /// Every kernel of this crate, sorted by name.
-pub const SOURCES: [KernelSource; 4] =
-    [Evolve::SOURCE, ReduceSum::SOURCE, Saxpy::SOURCE, TrackingError::SOURCE];
+pub const SOURCES: [KernelSource; 5] = [
+    Evolve::SOURCE,
+    EvolveResident::SOURCE,
+    ReduceSum::SOURCE,
+    Saxpy::SOURCE,
+    TrackingError::SOURCE,
+];
 
 /// A kernel that comes with its source and with the launches worth trying.
 ///

@@ -7,94 +7,135 @@ use gpu_core::{
 };
 
 use super::evolve::noise_len;
-use super::{Evolve, EvolveArgs, Network, OBSERVABLES, Observables, Parameters, State};
+use super::evolve_resident::ROWS_MAX;
+use super::{
+    Evolve, EvolveArgs, EvolveResident, Network, OBSERVABLES, Observables, Parameters, State,
+};
 use crate::source::{Tunable, check_len};
 
 /// A network on a device, evolved call by call.
 #[derive(Debug)]
 pub struct Evolution {
-    prepared: Prepared<Evolve>,
+    prepared: PreparedProgram,
     parameters: Parameters,
     seed: u64,
     steps_done: u64,
     buffers: Buffers,
-    outputs: Outputs,
+    /// Where [`call`](Self::call) downloads the results to.
+    downloaded: PinnedBuffer<f64>,
+}
+
+/// Which kernel runs a network, and how it is launched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// [`EvolveResident`]: the matrix stays on the chip during a call.
+    Resident(Launch),
+    /// [`Evolve`]: the matrix is read in every step.
+    Streaming(Launch),
+}
+
+#[derive(Debug)]
+enum PreparedProgram {
+    Resident(Prepared<EvolveResident>),
+    Streaming(Prepared<Evolve>),
 }
 
 #[derive(Debug)]
 struct Buffers {
     coupling: DeviceBuffer<f64>,
     omega: DeviceBuffer<f64>,
-    theta: DeviceBuffer<f64>,
-    v: DeviceBuffer<f64>,
+    /// Angles, velocities and observables, one after the other, so that one copy brings all of them.
+    results: DeviceBuffer<f64>,
     table: DeviceBuffer<[f64; 2]>,
     noise: DeviceBuffer<f64>,
     rows: DeviceBuffer<[f64; 2]>,
-    observables: DeviceBuffer<f64>,
+    arrivals: DeviceBuffer<u64>,
 }
 
-/// Where [`Evolution::call`] downloads to.
-#[derive(Debug)]
-struct Outputs {
-    theta: PinnedBuffer<f64>,
-    v: PinnedBuffer<f64>,
-    observables: PinnedBuffer<f64>,
+impl Program {
+    /// The program that fits a network of these parameters: resident where the device can hold it.
+    ///
+    /// # Errors
+    /// If the kernel's image is missing or stale, or the device fails.
+    pub fn fitting(
+        device: &Device,
+        images: &KernelImages,
+        parameters: &Parameters,
+    ) -> Result<Self> {
+        let n = parameters.n;
+        let multiprocessors = device.properties().multiprocessors.max(1);
+        let rows = u32::try_from(n.div_ceil(multiprocessors as usize)).unwrap_or(u32::MAX);
+        if rows <= ROWS_MAX && EvolveResident::check_size(parameters).is_ok() {
+            return Ok(Self::Resident(EvolveResident::launch(n, rows)));
+        }
+        let wanted = Evolve::launch_for(n);
+        // A block alone always fits; the driver then tells how many fit beside it.
+        let single = Evolve::prepare(device, images, Launch::linear(1, wanted.block[0]))?;
+        let resident = single
+            .blocks_per_multiprocessor()?
+            .map_or(u32::MAX, |blocks| blocks.saturating_mul(multiprocessors).max(1));
+        Ok(Self::Streaming(Launch::linear(wanted.grid[0].min(resident), wanted.block[0])))
+    }
+
+    /// The launch of its kernel.
+    pub fn launch(&self) -> Launch {
+        match self {
+            Self::Resident(launch) | Self::Streaming(launch) => *launch,
+        }
+    }
+
+    fn prepare(self, device: &Device, images: &KernelImages) -> Result<PreparedProgram> {
+        Ok(match self {
+            Self::Resident(launch) => {
+                PreparedProgram::Resident(EvolveResident::prepare(device, images, launch)?)
+            }
+            Self::Streaming(launch) => {
+                PreparedProgram::Streaming(Evolve::prepare(device, images, launch)?)
+            }
+        })
+    }
 }
 
 impl Evolution {
-    /// Puts `network` on `device`, with a launch that fits it.
+    /// Puts `network` on `device`, with the [`Program::fitting`] it.
     ///
     /// # Errors
     /// If the kernel's image is missing or stale, memory runs out, or the device fails.
     pub fn new(device: &Device, images: &KernelImages, network: &Network) -> Result<Self> {
-        let module = images.module(device, &Evolve::SOURCE)?;
-        let wanted = Evolve::launch_for(network.parameters().n);
-        // A block alone always fits; the driver then tells how many fit beside it.
-        let single = Prepared::<Evolve>::new(device, &module, Launch::linear(1, wanted.block[0]))?;
-        let resident = single.blocks_per_multiprocessor()?.map_or(u32::MAX, |blocks| {
-            blocks.saturating_mul(device.properties().multiprocessors).max(1)
-        });
-        let fitting = Launch::linear(wanted.grid[0].min(resident), wanted.block[0]);
-        Self::with_prepared(device, Prepared::new(device, &module, fitting)?, network)
+        let program = Program::fitting(device, images, network.parameters())?;
+        Self::with_program(device, images, network, program)
     }
 
-    /// Puts `network` on `device`, with a launch of the caller's choice.
+    /// Puts `network` on `device`, with a program of the caller's choice.
     ///
     /// # Errors
     /// As for [`new`](Self::new); [`gpu_core::Error::Cooperative`] if the blocks do not fit on the device at once.
-    pub fn with_launch(
+    /// A network that the resident program cannot hold is refused by its first call, as [`gpu_core::Error::Argument`].
+    pub fn with_program(
         device: &Device,
         images: &KernelImages,
         network: &Network,
-        launch: Launch,
-    ) -> Result<Self> {
-        Self::with_prepared(device, Evolve::prepare(device, images, launch)?, network)
-    }
-
-    fn with_prepared(
-        device: &Device,
-        prepared: Prepared<Evolve>,
-        network: &Network,
+        program: Program,
     ) -> Result<Self> {
         let parameters = *network.parameters();
         let n = parameters.n;
-        let buffers = Buffers {
-            coupling: device.buffer(n.saturating_mul(n))?,
-            omega: device.buffer(n)?,
-            theta: device.buffer(n)?,
-            v: device.buffer(n)?,
-            table: device.buffer(2 * n)?,
-            noise: device.buffer(noise_len(&parameters))?,
-            rows: device.buffer(n)?,
-            observables: device.buffer(OBSERVABLES)?,
+        let results_len = n.saturating_mul(2).saturating_add(OBSERVABLES);
+        let mut evolution = Self {
+            prepared: program.prepare(device, images)?,
+            parameters,
+            seed: network.seed(),
+            steps_done: network.steps_done(),
+            buffers: Buffers {
+                coupling: device.buffer(n.saturating_mul(n))?,
+                omega: device.buffer(n)?,
+                results: device.buffer(results_len)?,
+                table: device.buffer(2 * n)?,
+                noise: device.buffer(noise_len(&parameters))?,
+                rows: device.buffer(n)?,
+                arrivals: device.buffer(1)?,
+            },
+            downloaded: device.pinned(results_len)?,
         };
-        let outputs = Outputs {
-            theta: device.pinned(n)?,
-            v: device.pinned(n)?,
-            observables: device.pinned(OBSERVABLES)?,
-        };
-        let (seed, steps_done) = (network.seed(), network.steps_done());
-        let mut evolution = Self { prepared, parameters, seed, steps_done, buffers, outputs };
         evolution.reset(&device.stream()?, network)?;
         Ok(evolution)
     }
@@ -105,20 +146,26 @@ impl Evolution {
     /// What the launch fails with; the network is then as it was.
     pub fn enqueue(&mut self, stream: &Stream) -> Result<()> {
         let buffers = &mut self.buffers;
+        let (theta, rest) = buffers.results.view_mut().split_at(self.parameters.n)?;
+        let (v, observables) = rest.split_at(self.parameters.n)?;
         let args = EvolveArgs {
             coupling: buffers.coupling.view(),
             omega: buffers.omega.view(),
-            theta: buffers.theta.view_mut(),
-            v: buffers.v.view_mut(),
+            theta,
+            v,
             table: buffers.table.view_mut(),
             noise: buffers.noise.view_mut(),
             rows: buffers.rows.view_mut(),
-            observables: buffers.observables.view_mut(),
+            observables,
+            arrivals: buffers.arrivals.view_mut(),
             parameters: self.parameters,
             seed: self.seed,
             steps_done: self.steps_done,
         };
-        stream.launch(&self.prepared, args)?;
+        match &self.prepared {
+            PreparedProgram::Resident(prepared) => stream.launch(prepared, args)?,
+            PreparedProgram::Streaming(prepared) => stream.launch(prepared, args)?,
+        }
         self.steps_done += u64::from(self.parameters.steps);
         Ok(())
     }
@@ -126,43 +173,48 @@ impl Evolution {
     /// One call, its results in [`downloaded`](Self::downloaded) and returned: this is what a latency contract times.
     ///
     /// # Errors
-    /// What the call or the copies fail with. [`reset`](Self::reset) then brings the network to a known state.
+    /// What the call or the copy fails with. [`reset`](Self::reset) then brings the network to a known state.
     pub fn call(&mut self, stream: &Stream) -> Result<Observables> {
         self.enqueue(stream)?;
-        let (buffers, outputs) = (&self.buffers, &mut self.outputs);
-        stream.scope(|scope| {
-            scope.download(buffers.theta.view(), &mut outputs.theta)?;
-            scope.download(buffers.v.view(), &mut outputs.v)?;
-            scope.download(buffers.observables.view(), &mut outputs.observables)
-        })?;
+        let (results, downloaded) = (self.buffers.results.view(), &mut self.downloaded);
+        stream.scope(|scope| scope.download(results, downloaded))?;
         let mut observables = [0.0; OBSERVABLES];
-        observables.copy_from_slice(&self.outputs.observables);
+        observables.copy_from_slice(&self.downloaded[2 * self.parameters.n..]);
         Ok(Observables::from_device(observables))
     }
 
     /// Angles and velocities as the last [`call`](Self::call) left them, in page-locked memory.
     pub fn downloaded(&self) -> (&[f64], &[f64]) {
-        (&self.outputs.theta, &self.outputs.v)
+        let n = self.parameters.n;
+        self.downloaded[..2 * n].split_at(n)
     }
 
     /// Angles on the device.
     pub fn theta(&self) -> DeviceSlice<'_, f64> {
-        self.buffers.theta.view()
+        self.results(0, self.parameters.n)
     }
 
     /// Velocities on the device.
     pub fn v(&self) -> DeviceSlice<'_, f64> {
-        self.buffers.v.view()
+        self.results(self.parameters.n, self.parameters.n)
     }
 
     /// The observables of the last call on the device, in the order of [`Observables`].
     pub fn observables(&self) -> DeviceSlice<'_, f64> {
-        self.buffers.observables.view()
+        self.results(2 * self.parameters.n, OBSERVABLES)
     }
 
-    /// The kernel of a call: its launch, and what its compiler made of it.
-    pub fn prepared(&self) -> &Prepared<Evolve> {
-        &self.prepared
+    fn results(&self, from: usize, len: usize) -> DeviceSlice<'_, f64> {
+        let all = self.buffers.results.view();
+        all.range(from..from + len).expect("the results hold angles, velocities and observables")
+    }
+
+    /// The kernel of a call and its launch.
+    pub fn program(&self) -> Program {
+        match &self.prepared {
+            PreparedProgram::Resident(prepared) => Program::Resident(*prepared.launch()),
+            PreparedProgram::Streaming(prepared) => Program::Streaming(*prepared.launch()),
+        }
     }
 
     /// Reads the whole network back, after what `stream` has queued.
@@ -192,8 +244,9 @@ impl Evolution {
         let State { theta, v, omega, coupling } = network.state();
         stream.write(coupling, self.buffers.coupling.view_mut())?;
         stream.write(omega, self.buffers.omega.view_mut())?;
-        stream.write(theta, self.buffers.theta.view_mut())?;
-        stream.write(v, self.buffers.v.view_mut())?;
+        let (angles, rest) = self.buffers.results.view_mut().split_at(self.parameters.n)?;
+        stream.write(theta, angles)?;
+        stream.write(v, rest.range(0..self.parameters.n)?)?;
         self.parameters = parameters;
         self.seed = network.seed();
         self.steps_done = network.steps_done();
@@ -206,9 +259,9 @@ impl Evolution {
         for pairs in [&mut buffers.table, &mut buffers.rows] {
             stream.write(&vec![[f64::NAN; 2]; pairs.len()], pairs.view_mut())?;
         }
-        for numbers in [&mut buffers.noise, &mut buffers.observables] {
-            stream.write(&vec![f64::NAN; numbers.len()], numbers.view_mut())?;
-        }
-        Ok(())
+        let noise = &mut buffers.noise;
+        stream.write(&vec![f64::NAN; noise.len()], noise.view_mut())?;
+        let (_, observables) = buffers.results.view_mut().split_at(2 * self.parameters.n)?;
+        stream.write(&[f64::NAN; OBSERVABLES], observables)
     }
 }

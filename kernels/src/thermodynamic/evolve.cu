@@ -1,36 +1,12 @@
-// One call of the thermodynamic network: all its steps in one cooperative launch.
+// One call of a thermodynamic network of any size: all its steps in one cooperative launch.
 //
+// The matrix is read again in every step; `evolve_resident.cu` keeps it on the chip where it fits.
 // A warp owns the rows row, row + warps, ... for good, so an oscillator's state is only ever written by
 // one lane. What the others need of it, its sine and cosine, goes through `table`, which has
 // two halves: a step reads one and fills the other, so one barrier a step is enough.
 #include <cooperative_groups.h>
 
-#include "philox.cuh"
-#include "reduce.cuh"
-
-constexpr u32 BINS = 64;
-constexpr double BINS_FROM = -8.0;
-constexpr double BINS_PER_UNIT = 4.0;
-constexpr u32 STEPS_PER_FRAME = 10;
-constexpr u32 STREAM_NOISE = 5;
-
-// The angle in [0, 2 pi), by the formula of `wrap` in `mod.rs`.
-__device__ __forceinline__ double wrap(double angle) {
-    double wrapped = fma(-floor(angle / TAU), TAU, angle);
-    if (wrapped < 0.0) {
-        wrapped += TAU;
-    }
-    if (wrapped >= TAU) {
-        wrapped -= TAU;
-    }
-    return wrapped;
-}
-
-__device__ __forceinline__ double2 cosine_and_sine(double angle) {
-    double sine, cosine;
-    sincos(angle, &sine, &cosine);
-    return make_double2(cosine, sine);
-}
+#include "network.cuh"
 
 // Row `row` of the matrix times the table's cosines and sines; the whole warp's sum is in lane 0.
 __device__ __forceinline__ double2 row_product(const double* __restrict__ row,
@@ -53,65 +29,12 @@ __device__ void fill_noise(double* noise, u32 n, u32 steps, u64 steps_done, u64 
     for (u64 item = global_index(); item < steps * pairs; item += global_stride()) {
         const u64 step = item / pairs;
         const u64 pair = item % pairs;
-        const u64 time = steps_done + step;
-        const uint4 counter = make_uint4(static_cast<u32>(pair),
-                                         static_cast<u32>(time % STEPS_PER_FRAME),
-                                         static_cast<u32>(time / STEPS_PER_FRAME),
-                                         STREAM_NOISE);
-        const double2 normal = philox_normals(counter, seed);
+        const double2 normal = thermal_noise(static_cast<u32>(pair), steps_done + step, seed);
         double* row = noise + step * n;
         row[2 * pair] = normal.x;
         if (2 * pair + 1 < n) {
             row[2 * pair + 1] = normal.y;
         }
-    }
-}
-
-// Kinetic energy, interaction energy, order, heat and entropy, by one block in a fixed order.
-// `rows` holds heat and interaction of each oscillator.
-__device__ void observe(const double* v,
-                        const double2* table,
-                        const double2* rows,
-                        double* observables,
-                        u32 n,
-                        double coupling,
-                        double temperature) {
-    __shared__ u32 histogram[BINS];
-    for (u32 bin = threadIdx.x; bin < BINS; bin += blockDim.x) {
-        histogram[bin] = 0;
-    }
-    __syncthreads();
-    const double thermal_speed = sqrt(temperature);
-    double squares = 0.0, interaction = 0.0, cosines = 0.0, sines = 0.0, heat = 0.0;
-    for (u32 index = threadIdx.x; index < n; index += blockDim.x) {
-        const double speed = v[index];
-        squares = fma(speed, speed, squares);
-        heat += rows[index].x;
-        interaction += rows[index].y;
-        cosines += table[index].x;
-        sines += table[index].y;
-        const double place = floor((speed / thermal_speed - BINS_FROM) * BINS_PER_UNIT);
-        const double last = BINS - 1;
-        atomicAdd(&histogram[static_cast<u32>(fmin(fmax(place, 0.0), last))], 1u);
-    }
-    squares = block_sum(squares);
-    heat = block_sum(heat);
-    interaction = block_sum(interaction);
-    cosines = block_sum(cosines);
-    sines = block_sum(sines);
-    // The barriers of `block_sum` stand between the counting and the reading.
-    double entropy = 0.0;
-    for (u32 bin = threadIdx.x; bin < BINS; bin += blockDim.x) {
-        const double share = static_cast<double>(histogram[bin]) / n;
-        entropy -= share > 0.0 ? share * log(share) : 0.0;
-    }
-    entropy = block_sum(entropy);
-    if (threadIdx.x == 0) {
-        observables[0] = 0.5 * squares;
-        observables[1] = -0.5 * coupling * interaction;
-        observables[2] = sqrt(cosines * cosines + sines * sines) / n;
-        observables[3] = heat;
-        observables[4] = entropy;
     }
 }
 

@@ -1,4 +1,4 @@
-//! One call of the network as one cooperative kernel.
+//! One call of a network of any size as one cooperative kernel.
 //!
 //! Tolerance against the naive reference after one call from the same state: [`TOLERANCES`](super::TOLERANCES).
 //! Sums run in a fixed order, so a launch repeats its results bit by bit.
@@ -12,7 +12,7 @@ use super::optimised::Medium;
 use super::{OBSERVABLES, Parameters};
 use crate::source::{HEADERS, Tunable, check_len, check_linear, choice};
 
-/// Arguments, in the order of the `.cu` parameters; the number of oscillators follows from the views.
+/// Arguments of both kernels of the network; the number of oscillators follows from the views.
 #[derive(Debug)]
 pub struct EvolveArgs<'a> {
     /// C, row by row.
@@ -25,12 +25,14 @@ pub struct EvolveArgs<'a> {
     pub v: DeviceSliceMut<'a, f64>,
     /// Room for cosine and sine of every angle, twice.
     pub table: DeviceSliceMut<'a, [f64; 2]>,
-    /// Room for a normal number a step and oscillator.
+    /// Room for a normal number a step and oscillator; [`Evolve`] alone uses it.
     pub noise: DeviceSliceMut<'a, f64>,
     /// Room for heat and interaction of every oscillator.
     pub rows: DeviceSliceMut<'a, [f64; 2]>,
     /// The [`OBSERVABLES`], in the order of [`Observables`](super::Observables).
     pub observables: DeviceSliceMut<'a, f64>,
+    /// How often a block has come to a meeting, from 0 in the buffer's life; [`EvolveResident`](super::EvolveResident) alone uses it.
+    pub arrivals: DeviceSliceMut<'a, u64>,
     /// Constants of the network.
     pub parameters: Parameters,
     /// Seed of the thermal noise.
@@ -39,11 +41,55 @@ pub struct EvolveArgs<'a> {
     pub steps_done: u64,
 }
 
-/// The kernel that evolves a network by one call.
+impl EvolveArgs<'_> {
+    /// Refuses arguments that do not fit together, and launches along more than one dimension.
+    pub(super) fn check(&self, kernel: &'static str, launch: &Launch) -> Result<()> {
+        check_linear(kernel, launch)?;
+        self.parameters.check()?;
+        let n = self.parameters.n;
+        check_len("the coupling of the network", n.saturating_mul(n), self.coupling.len())?;
+        check_len("omega of the network", n, self.omega.len())?;
+        check_len("theta of the network", n, self.theta.len())?;
+        check_len("v of the network", n, self.v.len())?;
+        check_len("the table of the network", 2 * n, self.table.len())?;
+        check_len("the noise of the network", noise_len(&self.parameters), self.noise.len())?;
+        check_len("the rows of the network", n, self.rows.len())?;
+        check_len("the observables of the network", OBSERVABLES, self.observables.len())?;
+        check_len("the arrivals of the network", 1, self.arrivals.len())
+    }
+
+    /// Pushes what stands behind the views in both kernels.
+    pub(super) fn bind_scalars(&self, params: &mut Params) {
+        let Parameters { n, steps, coupling, friction, temperature, dt } = self.parameters;
+        #[expect(clippy::cast_possible_truncation, reason = "`check` found n to fit 32 bits")]
+        params.scalar(n as u32);
+        params.scalar(steps);
+        params.scalar(self.steps_done);
+        params.scalar(self.seed);
+        for constant in [coupling, friction, temperature, dt] {
+            params.scalar(constant);
+        }
+    }
+
+    /// What both kernels mean.
+    pub(super) fn reference(self, memory: &HostMemory) {
+        let medium = Medium {
+            parameters: self.parameters,
+            seed: self.seed,
+            omega: memory.slice(self.omega),
+            coupling: memory.slice(self.coupling),
+        };
+        let (theta, v) = (memory.slice_mut(self.theta), memory.slice_mut(self.v));
+        let observables = medium.evolve(self.steps_done, theta, v);
+        memory.slice_mut(self.observables).copy_from_slice(&observables.to_device());
+    }
+}
+
+/// The kernel that evolves a network of any size by one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Evolve;
 
-// SAFETY: `evolve.cu` takes the eight views, then n and steps (32 bits), steps_done and seed (64 bits) and four doubles.
+// SAFETY: `evolve.cu` takes the views without the arrivals, then n and steps (32 bits), steps_done and seed (64 bits) and four doubles.
 // `check` finds n * n couplings, n of omega, theta, v and rows, 2 n of the table, steps * n of the noise and the
 // observables, which is all that its loops, bounded by n and steps for every launch, touch. Pairs are read as 16
 // aligned bytes: buffers start at multiples of 256, and ranges of a view of pairs at multiples of 16.
@@ -53,21 +99,10 @@ unsafe impl Kernel for Evolve {
     const CONTRACT: LaunchContract = LaunchContract::new("evolve").threads(32, 512).cooperative();
 
     fn check(args: &EvolveArgs<'_>, launch: &Launch) -> Result<()> {
-        check_linear(Self::CONTRACT.entry, launch)?;
-        args.parameters.check()?;
-        let n = args.parameters.n;
-        check_len("the coupling of the network", n.saturating_mul(n), args.coupling.len())?;
-        check_len("omega of the network", n, args.omega.len())?;
-        check_len("theta of the network", n, args.theta.len())?;
-        check_len("v of the network", n, args.v.len())?;
-        check_len("the table of the network", 2 * n, args.table.len())?;
-        check_len("the noise of the network", noise_len(&args.parameters), args.noise.len())?;
-        check_len("the rows of the network", n, args.rows.len())?;
-        check_len("the observables of the network", OBSERVABLES, args.observables.len())
+        args.check(Self::CONTRACT.entry, launch)
     }
 
     fn bind(args: &EvolveArgs<'_>, params: &mut Params) {
-        let Parameters { n, steps, coupling, friction, temperature, dt } = args.parameters;
         params.slice(&args.coupling);
         params.slice(&args.omega);
         params.slice_mut(&args.theta);
@@ -76,26 +111,11 @@ unsafe impl Kernel for Evolve {
         params.slice_mut(&args.noise);
         params.slice_mut(&args.rows);
         params.slice_mut(&args.observables);
-        #[expect(clippy::cast_possible_truncation, reason = "`check` found n to fit 32 bits")]
-        params.scalar(n as u32);
-        params.scalar(steps);
-        params.scalar(args.steps_done);
-        params.scalar(args.seed);
-        for constant in [coupling, friction, temperature, dt] {
-            params.scalar(constant);
-        }
+        args.bind_scalars(params);
     }
 
     fn reference(args: EvolveArgs<'_>, _launch: &Launch, memory: &HostMemory) {
-        let medium = Medium {
-            parameters: args.parameters,
-            seed: args.seed,
-            omega: memory.slice(args.omega),
-            coupling: memory.slice(args.coupling),
-        };
-        let (theta, v) = (memory.slice_mut(args.theta), memory.slice_mut(args.v));
-        let observables = medium.evolve(args.steps_done, theta, v);
-        memory.slice_mut(args.observables).copy_from_slice(&observables.to_device());
+        args.reference(memory);
     }
 }
 

@@ -9,11 +9,13 @@
 //! ```
 //!
 //! [`naive`] writes this out, [`optimised`] computes the same on all cores, and [`Evolution`] keeps the state on a device
-//! and runs [`Evolve`] on it. [`compare`] says whether two of them agree. Boltzmann's constant is 1.
+//! and runs [`EvolveResident`] on it, or [`Evolve`] where
+//! that does not fit. [`compare`] says whether two of them agree. Boltzmann's constant is 1.
 
 mod compare;
 mod evolution;
 mod evolve;
+mod evolve_resident;
 mod network;
 mod observables;
 mod parameters;
@@ -25,8 +27,9 @@ pub mod optimised;
 mod tests;
 
 pub use compare::{Deviation, Differences, TOLERANCES, compare};
-pub use evolution::Evolution;
+pub use evolution::{Evolution, Program};
 pub use evolve::{Evolve, EvolveArgs};
+pub use evolve_resident::EvolveResident;
 pub use network::{Network, State};
 pub use observables::{OBSERVABLES, Observables};
 pub use parameters::Parameters;
@@ -56,7 +59,7 @@ fn noise_draw(time: u64) -> Draw {
     Draw { stream: stream::NOISE, step, frame: (time / STEPS_PER_FRAME) as u32 }
 }
 
-/// The angle in [0, 2 pi), by the formula of `wrap` in `evolve.cu`.
+/// The angle in [0, 2 pi), by the formula of `wrap` in `network.cuh`.
 ///
 /// The quotient may be rounded over a whole number, so the remainder can miss the range by a turn on either side.
 fn wrap(angle: f64) -> f64 {

@@ -3,7 +3,7 @@
 use gpu_core::{Device, ErrorKind, Kernel, KernelImages, Launch, LaunchContract};
 use kernels::Tunable;
 use kernels::frame::{TrackingError, TrackingErrorArgs};
-use kernels::thermodynamic::{Evolution, Evolve, Network};
+use kernels::thermodynamic::{Evolution, Evolve, EvolveResident, Network, Parameters, Program};
 use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs, SumWorkspace};
 
 fn images() -> KernelImages {
@@ -110,8 +110,8 @@ fn assert_contract<K: Tunable>() {
     assert_refused(&refused(Launch::linear(1, 48)), &[entry, "48 threads"]);
     assert_refused(&refused(Launch::linear(1, 0)), &[entry, "0 threads"]);
     assert_refused(&refused(Launch::linear(1, threads_max + 32)), &[entry, "threads"]);
-    assert_refused(&refused(Launch::linear(0, 64)), &[entry, "grid"]);
-    let greedy = Launch::linear(1, 64).with_shared_bytes(1 << 30);
+    assert_refused(&refused(Launch::linear(0, threads_max)), &[entry, "grid"]);
+    let greedy = Launch::linear(1, threads_max).with_shared_bytes(1 << 30);
     assert_refused(&refused(greedy), &[entry, "shared memory"]);
     for point in K::SPACE.points() {
         for len in [0, 1, 900, 1_000_000] {
@@ -127,20 +127,22 @@ fn launches_beyond_the_contract_are_refused_and_the_whole_space_is_within() {
     assert_contract::<ReduceSum>();
     assert_contract::<TrackingError>();
     assert_contract::<Evolve>();
+    assert_contract::<EvolveResident>();
 }
 
 #[test]
 fn the_network_needs_every_view_at_its_length() {
-    use kernels::thermodynamic::{EvolveArgs, OBSERVABLES, Parameters};
+    use kernels::thermodynamic::{EvolveArgs, OBSERVABLES};
     let device = Device::host();
-    // Lengths of coupling, omega, theta, v, table, noise, rows and observables for 3 oscillators.
-    let right = [9, 3, 3, 3, 6, 30, 3, OBSERVABLES];
-    let check = |lengths: [usize; 8], n| {
+    // Lengths of coupling, omega, theta, v, table, noise, rows, observables and arrivals for 3 oscillators.
+    let right = [9, 3, 3, 3, 6, 30, 3, OBSERVABLES, 1];
+    let check = |lengths: [usize; 9], n| {
         let [coupling, omega, theta, v, noise, observables] =
             [0, 1, 2, 3, 5, 7].map(|place| device.buffer::<f64>(lengths[place]).unwrap());
         let [mut theta, mut v, mut noise, mut observables] = [theta, v, noise, observables];
         let [mut table, mut rows] =
             [4, 6].map(|place| device.buffer::<[f64; 2]>(lengths[place]).unwrap());
+        let mut arrivals = device.buffer::<u64>(lengths[8]).unwrap();
         let args = EvolveArgs {
             coupling: coupling.view(),
             omega: omega.view(),
@@ -150,6 +152,7 @@ fn the_network_needs_every_view_at_its_length() {
             noise: noise.view_mut(),
             rows: rows.view_mut(),
             observables: observables.view_mut(),
+            arrivals: arrivals.view_mut(),
             parameters: Parameters { n, ..Parameters::default() },
             seed: 0,
             steps_done: 0,
@@ -164,5 +167,29 @@ fn the_network_needs_every_view_at_its_length() {
             assert_refused(&check(lengths, 3).unwrap_err(), &["elements"]);
         }
     }
-    assert_refused(&check([0, 0, 0, 0, 0, 0, 0, OBSERVABLES], 0).unwrap_err(), &["oscillators"]);
+    assert_refused(&check([0, 0, 0, 0, 0, 0, 0, OBSERVABLES, 1], 0).unwrap_err(), &["oscillators"]);
+}
+
+#[test]
+fn a_network_that_does_not_fit_the_chip_is_refused_by_the_resident_kernel_alone() {
+    let device = Device::host();
+    let stream = device.stream().unwrap();
+    let call = |n, program| {
+        let network = Network::initial(n, 1).unwrap();
+        let evolution = Evolution::with_program(&device, &images(), &network, program);
+        evolution.unwrap().call(&stream).map(|_| ())
+    };
+    let resident = |blocks| Program::Resident(Launch::linear(blocks, 256));
+    assert_refused(&call(1025, resident(129)).unwrap_err(), &["evolve_resident", "use `Evolve`"]);
+    assert_refused(&call(17, resident(2)).unwrap_err(), &["evolve_resident", "more blocks"]);
+    assert!(call(16, resident(2)).is_ok());
+    assert!(call(1025, Program::Streaming(Launch::linear(129, 256))).is_ok());
+
+    let initial = Network::initial(2, 1).unwrap();
+    let parameters = Parameters { steps: 33, ..*initial.parameters() };
+    let long = Network::new(parameters, initial.state().clone(), 1).unwrap();
+    let evolution = Evolution::with_program(&device, &images(), &long, resident(1));
+    let error = evolution.unwrap().call(&stream).unwrap_err();
+    assert_refused(&error, &["evolve_resident", "at most 32 steps"]);
+    assert!(Evolution::new(&device, &images(), &long).unwrap().call(&stream).is_ok());
 }

@@ -4,7 +4,7 @@
 
 use gpu_core::{Device, DeviceBuffer, Params};
 use kernels::frame::{TrackingError, TrackingErrorArgs};
-use kernels::thermodynamic::{Evolve, EvolveArgs, Parameters};
+use kernels::thermodynamic::{Evolve, EvolveArgs, EvolveResident, Parameters};
 use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs};
 use kernels::{SOURCES, Tunable};
 
@@ -71,6 +71,7 @@ fn every_wrapper_binds_what_its_entry_point_takes() {
     let (mut theta, mut v) = (buffer(&device, 2), buffer(&device, 2));
     let (mut table, mut noise) = (buffer(&device, 4), buffer(&device, 20));
     let (mut rows, mut observables) = (buffer(&device, 2), buffer(&device, 5));
+    let mut arrivals = buffer(&device, 1);
     let args = EvolveArgs {
         coupling: coupling.view(),
         omega: omega.view(),
@@ -80,11 +81,13 @@ fn every_wrapper_binds_what_its_entry_point_takes() {
         noise: noise.view_mut(),
         rows: rows.view_mut(),
         observables: observables.view_mut(),
+        arrivals: arrivals.view_mut(),
         parameters,
         seed: 1,
         steps_done: 0,
     };
     assert_binds::<Evolve>(&device, &args);
+    assert_binds::<EvolveResident>(&device, &args);
 }
 
 #[test]
