@@ -1,9 +1,11 @@
 //! Memory that is owned: on the device, and page-locked on the host.
 //!
 //! Dropping waits for the device first: the driver documents only that freeing *may* wait.
-//! So a steady state frees nothing, and a program that drops too early is slow, never wrong.
+//! So a steady state frees nothing, and a program that drops too early is slow, never wrong. If the driver
+//! cannot say whether the device is done, the memory is kept for ever.
 
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -16,8 +18,7 @@ use crate::view::{DeviceSlice, DeviceSliceMut};
 /// Elements in device memory. Made by [`Device::buffer`](crate::Device::buffer), zeroed.
 #[derive(Debug)]
 pub struct DeviceBuffer<T: Pod> {
-    /// Freed by `RawMemory`'s own drop, after ours has settled the device.
-    memory: RawMemory,
+    memory: ManuallyDrop<RawMemory>,
     len: usize,
     device: Arc<DeviceInner>,
     element: PhantomData<T>,
@@ -25,7 +26,7 @@ pub struct DeviceBuffer<T: Pod> {
 
 impl<T: Pod> DeviceBuffer<T> {
     pub(crate) fn new(device: Arc<DeviceInner>, memory: RawMemory, len: usize) -> Self {
-        Self { memory, len, device, element: PhantomData }
+        Self { memory: ManuallyDrop::new(memory), len, device, element: PhantomData }
     }
 
     /// Elements in the buffer.
@@ -51,7 +52,10 @@ impl<T: Pod> DeviceBuffer<T> {
 
 impl<T: Pod> Drop for DeviceBuffer<T> {
     fn drop(&mut self) {
-        self.device.settle();
+        if self.device.settle() {
+            // SAFETY: the buffer is being dropped, so its memory is not used again.
+            unsafe { ManuallyDrop::drop(&mut self.memory) };
+        }
     }
 }
 
@@ -60,7 +64,7 @@ impl<T: Pod> Drop for DeviceBuffer<T> {
 /// On the host backend the pages are ordinary ones.
 #[derive(Debug)]
 pub struct PinnedBuffer<T: Pod> {
-    memory: RawPinned,
+    memory: ManuallyDrop<RawPinned>,
     len: usize,
     device: Arc<DeviceInner>,
     element: PhantomData<T>,
@@ -68,7 +72,7 @@ pub struct PinnedBuffer<T: Pod> {
 
 impl<T: Pod> PinnedBuffer<T> {
     pub(crate) fn new(device: Arc<DeviceInner>, memory: RawPinned, len: usize) -> Self {
-        Self { memory, len, device, element: PhantomData }
+        Self { memory: ManuallyDrop::new(memory), len, device, element: PhantomData }
     }
 }
 
@@ -91,6 +95,9 @@ impl<T: Pod> DerefMut for PinnedBuffer<T> {
 
 impl<T: Pod> Drop for PinnedBuffer<T> {
     fn drop(&mut self) {
-        self.device.settle();
+        if self.device.settle() {
+            // SAFETY: the buffer is being dropped, so its memory is not used again.
+            unsafe { ManuallyDrop::drop(&mut self.memory) };
+        }
     }
 }

@@ -71,11 +71,14 @@ impl DeviceInner {
         result
     }
 
-    /// Waits until nothing that was queued touches memory any more. Ignores fault plans.
+    /// Waits until nothing that was queued touches memory any more, and says whether that is certain. Ignores fault plans.
     ///
-    /// After a sticky fault the driver has stopped the context's work, so its error here also means settled.
-    pub(crate) fn settle(&self) {
-        let _ = self.note(self.backend.synchronize());
+    /// After a sticky fault the driver has stopped the context's work, so that error also means settled.
+    pub(crate) fn settle(&self) -> bool {
+        match self.note(self.backend.synchronize()) {
+            Ok(()) => true,
+            Err(error) => error.kind() == ErrorKind::Poisoned,
+        }
     }
 }
 
