@@ -189,6 +189,11 @@ impl Evolution {
         self.downloaded[..2 * n].split_at(n)
     }
 
+    /// Angles, velocities and observables on the device, one after the other: all that a [`call`](Self::call) downloads.
+    pub fn results(&self) -> DeviceSlice<'_, f64> {
+        self.buffers.results.view()
+    }
+
     /// Angles on the device.
     pub fn theta(&self) -> DeviceSlice<'_, f64> {
         self.results(0, self.parameters.n)

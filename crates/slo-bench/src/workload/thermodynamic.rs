@@ -2,8 +2,8 @@
 //!
 //! Computes nothing itself: `kernels::thermodynamic` does.
 
-use gpu_core::{Device, DeviceSlice, Event, KernelImages, PinnedBuffer, Stream};
-use kernels::thermodynamic::{Evolution, Network, OBSERVABLES, Observables, naive, optimised};
+use gpu_core::{Device, Event, KernelImages, PinnedBuffer, Stream};
+use kernels::thermodynamic::{Evolution, Network, Observables, naive, optimised};
 
 use super::{Phase, Workload};
 use crate::error::{Error, Result};
@@ -46,9 +46,8 @@ struct OnDevice {
     stream: Stream,
     /// Before the kernel, after it, and after the downloads.
     events: [Event; 3],
-    theta: PinnedBuffer<f64>,
-    v: PinnedBuffer<f64>,
-    observables: PinnedBuffer<f64>,
+    /// Where calls with events between their parts download to.
+    results: PinnedBuffer<f64>,
 }
 
 impl Thermodynamic {
@@ -69,33 +68,25 @@ impl Thermodynamic {
 
 impl OnDevice {
     fn new(device: &Device, images: &KernelImages, network: &Network) -> Result<Self> {
-        let n = network.theta().len();
+        let evolution = Evolution::new(device, images, network)?;
+        let results = device.pinned(evolution.results().len())?;
         Ok(Self {
-            evolution: Evolution::new(device, images, network)?,
+            evolution,
             stream: device.stream()?,
             events: [device.timed_event()?, device.timed_event()?, device.timed_event()?],
-            theta: device.pinned(n)?,
-            v: device.pinned(n)?,
-            observables: device.pinned(OBSERVABLES)?,
+            results,
         })
     }
 
     /// One call with events between its parts.
     fn phases(&mut self) -> gpu_core::Result<Vec<Phase>> {
-        let Self { evolution, stream, events, theta, v, observables } = self;
+        let Self { evolution, stream, events, results } = self;
         let [start, computed, downloaded] = &*events;
         stream.record(start)?;
         evolution.enqueue(stream)?;
         stream.record(computed)?;
-        let parts: [(DeviceSlice<'_, f64>, &mut PinnedBuffer<f64>); 3] = [
-            (evolution.theta(), theta),
-            (evolution.v(), v),
-            (evolution.observables(), observables),
-        ];
         stream.scope(|scope| {
-            for (from, to) in parts {
-                scope.download(from, to)?;
-            }
+            scope.download(evolution.results(), results)?;
             scope.stream().record(downloaded)
         })?;
         Ok(vec![
@@ -163,6 +154,8 @@ fn finite(output: &'static str, values: &[f64]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use kernels::thermodynamic::{Parameters, State};
+
     use super::*;
 
     fn workload(variant: Variant) -> Thermodynamic {
@@ -194,9 +187,26 @@ mod tests {
         assert!(workload(Variant::Naive).phases().unwrap().is_empty());
     }
 
+    /// The message for a network with these two angles and velocities.
+    fn refusal(theta: [f64; 2], v: [f64; 2]) -> String {
+        let parameters = Parameters { n: 2, ..Parameters::default() };
+        let state =
+            State { theta: theta.into(), v: v.into(), omega: vec![1.0; 2], coupling: vec![0.0; 4] };
+        let network = Network::new(parameters, state, SEED).unwrap();
+        let workload = Thermodynamic { n: 2, seen: None, version: Version::Naive(network) };
+        workload.check().unwrap_err().to_string()
+    }
+
     #[test]
-    fn a_value_that_is_not_finite_is_named() {
-        let error = finite("v", &[0.0, f64::INFINITY]).unwrap_err();
-        assert_eq!(error.to_string(), "workload `thermodynamic`: v is inf at index 1");
+    fn an_output_that_is_not_finite_is_named() {
+        let message = refusal([0.0; 2], [0.0, f64::INFINITY]);
+        assert_eq!(message, "workload `thermodynamic`: v is inf at index 1");
+        let message = refusal([f64::NAN, 0.0], [0.0; 2]);
+        assert_eq!(message, "workload `thermodynamic`: theta is NaN at index 0");
+        let mut workload = workload(Variant::Naive);
+        workload.step().unwrap();
+        workload.seen = workload.seen.map(|seen| Observables { heat: f64::NAN, ..seen });
+        let message = workload.check().unwrap_err().to_string();
+        assert!(message.contains("heat, entropy is NaN at index 3"), "{message}");
     }
 }

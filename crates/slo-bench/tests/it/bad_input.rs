@@ -80,6 +80,8 @@ fn a_folder_without_contracts_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["validate", "--contracts", "nowhere"];
     refused(folder.path(), &arguments, 2, &["nowhere", "--contracts"]);
+    // Even a name with a line break in it makes one line.
+    refused(folder.path(), &["validate", "--contracts", "no\nwhere"], 2, &["no where"]);
     fs::create_dir(folder.path().join("empty")).unwrap();
     let arguments = ["bench", "--contracts", "empty"];
     refused(folder.path(), &arguments, 2, &["empty", "holds no .toml file"]);
