@@ -190,7 +190,7 @@ impl Evolution {
     }
 
     /// Angles, velocities and observables on the device, one after the other: all that a [`call`](Self::call) downloads.
-    pub fn results(&self) -> DeviceSlice<'_, f64> {
+    pub fn outputs(&self) -> DeviceSlice<'_, f64> {
         self.buffers.results.view()
     }
 

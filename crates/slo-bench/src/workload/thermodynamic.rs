@@ -69,7 +69,7 @@ impl Thermodynamic {
 impl OnDevice {
     fn new(device: &Device, images: &KernelImages, network: &Network) -> Result<Self> {
         let evolution = Evolution::new(device, images, network)?;
-        let results = device.pinned(evolution.results().len())?;
+        let results = device.pinned(evolution.outputs().len())?;
         Ok(Self {
             evolution,
             stream: device.stream()?,
@@ -86,7 +86,7 @@ impl OnDevice {
         evolution.enqueue(stream)?;
         stream.record(computed)?;
         stream.scope(|scope| {
-            scope.download(evolution.results(), results)?;
+            scope.download(evolution.outputs(), results)?;
             scope.stream().record(downloaded)
         })?;
         Ok(vec![
