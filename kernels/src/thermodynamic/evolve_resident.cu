@@ -4,6 +4,8 @@
 // matrix is read once a call. A step is: take everybody's cosine and sine from one half of `table`, multiply,
 // sum over the block in a fixed order; lanes 0 to ROWS - 1 move their oscillators and fill the other half. Then
 // all blocks meet. One thread a block watches for that: more watchers slow down the arrivals they wait for.
+// What the others do not wait for, such as the heat, is computed after the arrival. The first step needs no meeting:
+// every block takes the sines of the angles it was given, which nobody writes before the last one.
 #include "network.cuh"
 
 constexpr u32 THREADS = 256;
@@ -42,11 +44,11 @@ __device__ __forceinline__ double scatter_sums(double (&values)[SUMS], u32 lane)
     }
 }
 
-// Cosine and sine of an angle that grew by `by` to `angle`: for a small growth from the old ones by the addition
+// Cosine and sine of an angle that grew by `by`: for a small growth from the old ones by the addition
 // theorems and Taylor's series, whose first missing term is below 1e-20, else anew.
 __device__ __forceinline__ double2 turned(double2 old, double by, double angle) {
     if (fabs(by) >= 0.0625) {
-        return cosine_and_sine(angle);
+        return cosine_and_sine(angle + by);
     }
     const double z = by * by;
     double sine = fma(z, 1.0 / 362880.0, -1.0 / 5040.0);
@@ -97,26 +99,28 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
         }
     }
 
+    double2 others[COLUMNS];
+#pragma unroll
+    for (u32 k = 0; k < COLUMNS; ++k) {
+        const u32 column = threadIdx.x + k * THREADS;
+        others[k] = column < n ? cosine_and_sine(theta[column]) : make_double2(0.0, 0.0);
+    }
+    double angle = 0.0, speed = 0.0, drive = 0.0, heat = 0.0;
+    double2 own = make_double2(0.0, 0.0);
     // The count of arrivals only grows, by a grid a meeting; this block has not come to the first one yet.
     u64 goal = 0;
     if (threadIdx.x == 0) {
         const u64 seen = load_acquire(arrivals);
         goal = seen - seen % gridDim.x + gridDim.x;
     }
-    double angle = 0.0, speed = 0.0, drive = 0.0, heat = 0.0;
-    double2 own = make_double2(0.0, 0.0);
     if (is_owner) {
         angle = theta[own_row];
         speed = v[own_row];
         drive = omega[own_row];
         own = cosine_and_sine(angle);
-        table[own_row] = own;
     }
-    __syncwarp();
-    if (threadIdx.x == 0) {
-        add_release(arrivals);
-    }
-    for (u32 item = threadIdx.x; item < steps * ROWS; item += THREADS) {
+    // The first warp has the most to do, so the noise is drawn by the others.
+    for (u32 item = threadIdx.x - WARP; item < steps * ROWS; item += THREADS - WARP) {
         const u32 row = first + item % ROWS;
         const double2 pair = thermal_noise(row / 2, steps_done + item / ROWS, seed);
         noise[item / ROWS][item % ROWS] = row % 2 == 0 ? pair.x : pair.y;
@@ -125,13 +129,20 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
     const double heat_noise = sqrt(2.0 * friction * temperature * dt);
 
     for (u32 step = 0; step <= steps; ++step) {
-        if (threadIdx.x == 0) {
-            while (load_acquire(arrivals) < goal) {
+        if (step > 0) {
+            if (threadIdx.x == 0) {
+                while (load_acquire(arrivals) < goal) {
+                }
+                goal += gridDim.x;
             }
-            goal += gridDim.x;
+            __syncthreads();
+            const double2* now = table + (step % 2) * n;
+#pragma unroll
+            for (u32 k = 0; k < COLUMNS; ++k) {
+                const u32 column = threadIdx.x + k * THREADS;
+                others[k] = column < n ? __ldcg(now + column) : make_double2(0.0, 0.0);
+            }
         }
-        __syncthreads();
-        const double2* now = table + (step % 2) * n;
         double partial[SUMS];
 #pragma unroll
         for (u32 i = 0; i < SUMS; ++i) {
@@ -139,12 +150,10 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
         }
 #pragma unroll
         for (u32 k = 0; k < COLUMNS; ++k) {
-            const u32 column = threadIdx.x + k * THREADS;
-            const double2 other = column < n ? __ldcg(now + column) : make_double2(0.0, 0.0);
 #pragma unroll
             for (u32 r = 0; r < ROWS; ++r) {
-                partial[r] = fma(weights[r][k], other.y, partial[r]);
-                partial[r + ROWS] = fma(weights[r][k], other.x, partial[r + ROWS]);
+                partial[r] = fma(weights[r][k], others[k].y, partial[r]);
+                partial[r + ROWS] = fma(weights[r][k], others[k].x, partial[r + ROWS]);
             }
         }
         const double sum = scatter_sums<ROWS, WARP / 2>(partial, lane);
@@ -163,24 +172,29 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
         total += __shfl_xor_sync(ALL_LANES, total, SUMS);
         const double sines = total;
         const double cosines = __shfl_down_sync(ALL_LANES, total, ROWS);
-        if (is_owner && step < steps) {
-            const double kick = noise[step][lane];
-            const double rest = drive - friction * speed + force_noise * kick;
-            const double before = speed;
-            speed = fma(fma(coupling, own.x * sines - own.y * cosines, rest), dt, before);
-            const double growth = speed * dt;
-            angle = wrap(angle + growth);
-            own = turned(own, growth, angle);
-            table[((step + 1) % 2) * n + own_row] = own;
-            heat -= 0.5 * (before + speed) * (heat_noise * kick - friction * before * dt);
-        } else if (is_owner) {
+        const bool is_last = step == steps;
+        const double before = speed;
+        double kick = 0.0, growth = 0.0;
+        if (is_owner && is_last) {
             theta[own_row] = angle;
             v[own_row] = speed;
             rows[own_row] = make_double2(heat, own.x * cosines + own.y * sines);
+        } else if (is_owner) {
+            kick = noise[step][lane];
+            const double rest = drive - friction * before + force_noise * kick;
+            const double pull = own.x * sines - own.y * cosines;
+            speed = fma(fma(coupling, pull, rest), dt, before);
+            growth = speed * dt;
+            own = turned(own, growth, angle);
+            table[((step + 1) % 2) * n + own_row] = own;
         }
         __syncwarp();
         if (lane == 0) {
             add_release(arrivals);
+        }
+        if (is_owner && !is_last) {
+            angle = wrap(angle + growth);
+            heat -= 0.5 * (before + speed) * (heat_noise * kick - friction * before * dt);
         }
     }
 
