@@ -1,3 +1,5 @@
+//! Contracts that are refused, and what their limits decide.
+
 use std::path::Path;
 
 use super::*;

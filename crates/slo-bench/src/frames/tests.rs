@@ -1,3 +1,5 @@
+//! Frames from the formula and from files, and files that are refused.
+
 use std::path::{Path, PathBuf};
 
 use super::*;

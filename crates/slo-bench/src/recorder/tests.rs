@@ -1,3 +1,5 @@
+//! Percentiles of samples made by hand, and limits counted exactly.
+
 use super::*;
 
 fn recorder(samples: impl IntoIterator<Item = u64>, expected: u64) -> Recorder {

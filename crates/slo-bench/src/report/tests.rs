@@ -1,3 +1,5 @@
+//! Reports stored whole or not at all, and what their faces say.
+
 use super::*;
 use crate::recorder::Recorder;
 use gpu_core::Device;
