@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytemuck::Pod;
 
 use crate::backend::{RawMemory, RawPinned};
-use crate::device::DeviceInner;
-use crate::view::{DeviceSlice, DeviceSliceMut};
+use crate::device::{DeviceId, DeviceInner};
+use crate::view::{DeviceSlice, DeviceSliceMut, Place, StreamId};
 
 /// Elements in device memory. Made by [`Device::buffer`](crate::Device::buffer), zeroed.
 #[derive(Debug)]
@@ -41,12 +41,12 @@ impl<T: Pod> DeviceBuffer<T> {
 
     /// All elements, shared.
     pub fn view(&self) -> DeviceSlice<'_, T> {
-        DeviceSlice::new(self.device.id, self.memory.address(), self.len)
+        DeviceSlice::new(self.device.id.into(), self.memory.address(), self.len)
     }
 
     /// All elements, exclusive.
     pub fn view_mut(&mut self) -> DeviceSliceMut<'_, T> {
-        DeviceSliceMut::new(self.device.id, self.memory.address(), self.len)
+        DeviceSliceMut::new(self.device.id.into(), self.memory.address(), self.len)
     }
 }
 
@@ -73,6 +73,20 @@ pub struct PinnedBuffer<T: Pod> {
 impl<T: Pod> PinnedBuffer<T> {
     pub(crate) fn new(device: Arc<DeviceInner>, memory: RawPinned, len: usize) -> Self {
         Self { memory: ManuallyDrop::new(memory), len, device, element: PhantomData }
+    }
+}
+
+impl<T: Pod> PinnedBuffer<T> {
+    /// The elements as kernels of `stream` see them: page-locked memory has one address for host and device.
+    #[expect(clippy::needless_pass_by_ref_mut, reason = "the exclusive borrow becomes the view's")]
+    pub(crate) fn view_for(&mut self, stream: StreamId) -> DeviceSliceMut<'_, T> {
+        let place = Place { device: self.device.id, stream: Some(stream) };
+        let address = self.memory.pointer().expose_provenance() as u64;
+        DeviceSliceMut::new(place, address, self.len)
+    }
+
+    pub(crate) fn device(&self) -> DeviceId {
+        self.device.id
     }
 }
 

@@ -15,6 +15,7 @@ use crate::kernel::Module;
 use crate::properties::{BackendKind, DeviceProperties};
 use crate::stream::Stream;
 use crate::telemetry::TelemetrySample;
+use crate::view::StreamId;
 
 /// Which device a view, buffer or kernel belongs to.
 ///
@@ -172,7 +173,7 @@ impl Device {
     /// What the driver says.
     pub fn stream(&self) -> Result<Stream> {
         let raw = self.inner.run(Operation::Create, Backend::stream)?;
-        Ok(Stream { raw, device: Arc::clone(&self.inner) })
+        Ok(Stream { raw, id: StreamId::next(), device: Arc::clone(&self.inner) })
     }
 
     /// A new event without a time.

@@ -165,6 +165,12 @@ pub enum Error {
         /// What was passed.
         what: &'static str,
     },
+    /// Page-locked memory that is lent to the scope of another stream.
+    #[error("{what} is lent to the scope of another stream; use it in that scope's stream")]
+    OtherStream {
+        /// What was passed.
+        what: &'static str,
+    },
     /// Host memory for a buffer could not be had.
     #[error("out of memory: {bytes} bytes were asked for")]
     OutOfMemory {
@@ -246,6 +252,7 @@ impl Error {
             | Self::Length { .. }
             | Self::OrdinalOutOfRange { .. }
             | Self::OtherDevice { .. }
+            | Self::OtherStream { .. }
             | Self::Shared { .. }
             | Self::SymbolMissing { .. }
             | Self::Threads { .. } => ErrorKind::Invalid,

@@ -9,7 +9,7 @@ use crate::backend::host::pointer;
 use crate::device::{DeviceId, DeviceInner};
 use crate::error::{Error, Result};
 use crate::launch::{Launch, LaunchContract};
-use crate::view::{DeviceSlice, DeviceSliceMut};
+use crate::view::{DeviceSlice, DeviceSliceMut, Place, StreamId};
 
 /// A kernel with typed arguments and a host reference.
 ///
@@ -51,25 +51,33 @@ pub struct Params {
     bytes: [u8; PARAMS_MAX],
     len: usize,
     device: DeviceId,
-    is_foreign: bool,
+    stream: Option<StreamId>,
+    refusal: Option<Error>,
 }
 
 impl Params {
     /// No parameters yet, for a launch on `device`. A launch makes its own; this is for tests that
     /// compare what a kernel binds with the signature of its entry point.
     pub fn new(device: DeviceId) -> Self {
-        Self { values: [0; PARAMS_MAX], bytes: [0; PARAMS_MAX], len: 0, device, is_foreign: false }
+        Self {
+            values: [0; PARAMS_MAX],
+            bytes: [0; PARAMS_MAX],
+            len: 0,
+            device,
+            stream: None,
+            refusal: None,
+        }
     }
 
     /// Pushes a `const T*`.
     pub fn slice<T: Pod>(&mut self, view: &DeviceSlice<'_, T>) {
-        self.is_foreign |= view.device != self.device;
+        self.admit(view.place);
         self.scalar(view.address);
     }
 
     /// Pushes a `T*`.
     pub fn slice_mut<T: Pod>(&mut self, view: &DeviceSliceMut<'_, T>) {
-        self.is_foreign |= view.device != self.device;
+        self.admit(view.place);
         self.scalar(view.address);
     }
 
@@ -95,11 +103,23 @@ impl Params {
         &self.bytes[..self.len]
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.is_foreign {
-            return Err(Error::OtherDevice { what: "an argument of the kernel" });
+    /// Parameters of a launch in one stream.
+    pub(crate) fn for_stream(device: DeviceId, stream: StreamId) -> Self {
+        Self { stream: Some(stream), ..Self::new(device) }
+    }
+
+    fn admit(&mut self, place: Place) {
+        let what = "an argument of the kernel";
+        if place.device != self.device {
+            self.refusal = Some(Error::OtherDevice { what });
+        } else if place.stream.is_some() && place.stream != self.stream {
+            self.refusal = Some(Error::OtherStream { what });
         }
-        Ok(())
+    }
+
+    /// Refuses views that the stream must not touch.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        self.refusal.take().map_or(Ok(()), Err)
     }
 }
 
@@ -120,7 +140,7 @@ impl HostMemory {
     /// # Panics
     /// If the view is of another device, which a kernel's arguments cannot be.
     pub fn slice<'a, T: Pod>(&'a self, view: DeviceSlice<'a, T>) -> &'a [T] {
-        assert_eq!(view.device, self.device, "arguments were checked before the launch");
+        assert_eq!(view.place.device, self.device, "arguments were checked before the launch");
         // SAFETY: on the host a view's address is that of live, zeroed or written, aligned memory: a buffer settles
         // the device before it frees. Operations run one at a time, and the argument struct was
         // built from borrows, so no exclusive view of the same elements is turned into a slice beside this one.
@@ -132,7 +152,7 @@ impl HostMemory {
     /// # Panics
     /// As for [`slice`](Self::slice).
     pub fn slice_mut<'a, T: Pod>(&'a self, view: DeviceSliceMut<'a, T>) -> &'a mut [T] {
-        assert_eq!(view.device, self.device, "arguments were checked before the launch");
+        assert_eq!(view.place.device, self.device, "arguments were checked before the launch");
         // SAFETY: as for `slice`; the view is exclusive and consumed, so this is its only slice.
         unsafe { std::slice::from_raw_parts_mut(pointer(view.address).cast::<T>(), view.len()) }
     }

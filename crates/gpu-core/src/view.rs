@@ -4,16 +4,42 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytemuck::Pod;
 
 use crate::device::DeviceId;
 use crate::error::{Error, Result};
 
+/// Who may use a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) device: DeviceId,
+    /// Set for host memory that is lent to the scope of one stream: no other stream waits at its end.
+    pub(crate) stream: Option<StreamId>,
+}
+
+/// Which stream; never used twice in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamId(u64);
+
+impl StreamId {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl From<DeviceId> for Place {
+    fn from(device: DeviceId) -> Self {
+        Self { device, stream: None }
+    }
+}
+
 /// Shared elements of device memory, like `&[T]`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceSlice<'a, T> {
-    pub(crate) device: DeviceId,
+    pub(crate) place: Place,
     pub(crate) address: u64,
     len: usize,
     lifetime: PhantomData<&'a [T]>,
@@ -22,7 +48,7 @@ pub struct DeviceSlice<'a, T> {
 /// Exclusive elements of device memory, like `&mut [T]`.
 #[derive(Debug)]
 pub struct DeviceSliceMut<'a, T> {
-    pub(crate) device: DeviceId,
+    pub(crate) place: Place,
     pub(crate) address: u64,
     len: usize,
     lifetime: PhantomData<&'a mut [T]>,
@@ -30,8 +56,8 @@ pub struct DeviceSliceMut<'a, T> {
 
 impl<'a, T: Pod> DeviceSlice<'a, T> {
     /// A view of `len` elements at `address`, for whoever keeps that memory alive for `'a`.
-    pub(crate) fn new(device: DeviceId, address: u64, len: usize) -> Self {
-        Self { device, address, len, lifetime: PhantomData }
+    pub(crate) fn new(place: Place, address: u64, len: usize) -> Self {
+        Self { place, address, len, lifetime: PhantomData }
     }
 
     /// Elements in the view.
@@ -51,7 +77,7 @@ impl<'a, T: Pod> DeviceSlice<'a, T> {
     pub fn range(self, range: Range<usize>) -> Result<Self> {
         check_range(&range, self.len)?;
         let address = self.address + byte_offset::<T>(range.start);
-        Ok(Self::new(self.device, address, range.len()))
+        Ok(Self::new(self.place, address, range.len()))
     }
 
     /// Elements as bytes.
@@ -61,8 +87,8 @@ impl<'a, T: Pod> DeviceSlice<'a, T> {
 }
 
 impl<'a, T: Pod> DeviceSliceMut<'a, T> {
-    pub(crate) fn new(device: DeviceId, address: u64, len: usize) -> Self {
-        Self { device, address, len, lifetime: PhantomData }
+    pub(crate) fn new(place: Place, address: u64, len: usize) -> Self {
+        Self { place, address, len, lifetime: PhantomData }
     }
 
     /// Elements in the view.
@@ -77,12 +103,12 @@ impl<'a, T: Pod> DeviceSliceMut<'a, T> {
 
     /// The same elements, shared, for as long as this view is borrowed.
     pub fn as_shared(&self) -> DeviceSlice<'_, T> {
-        DeviceSlice::new(self.device, self.address, self.len)
+        DeviceSlice::new(self.place, self.address, self.len)
     }
 
     /// The same elements, exclusive, for as long as this view is borrowed.
     pub fn reborrow(&mut self) -> DeviceSliceMut<'_, T> {
-        DeviceSliceMut::new(self.device, self.address, self.len)
+        DeviceSliceMut::new(self.place, self.address, self.len)
     }
 
     /// Elements `range` of this view.
@@ -92,7 +118,7 @@ impl<'a, T: Pod> DeviceSliceMut<'a, T> {
     pub fn range(self, range: Range<usize>) -> Result<Self> {
         check_range(&range, self.len)?;
         let address = self.address + byte_offset::<T>(range.start);
-        Ok(Self::new(self.device, address, range.len()))
+        Ok(Self::new(self.place, address, range.len()))
     }
 
     /// Two views: the elements before `index`, and the rest.
@@ -102,8 +128,8 @@ impl<'a, T: Pod> DeviceSliceMut<'a, T> {
     pub fn split_at(self, index: usize) -> Result<(Self, Self)> {
         check_range(&(0..index), self.len)?;
         let address = self.address + byte_offset::<T>(index);
-        let head = Self::new(self.device, self.address, index);
-        let tail = Self::new(self.device, address, self.len - index);
+        let head = Self::new(self.place, self.address, index);
+        let tail = Self::new(self.place, address, self.len - index);
         Ok((head, tail))
     }
 

@@ -33,6 +33,8 @@ suite!([
     a_waiting_stream_sees_what_it_waited_for,
     a_scope_returns_when_its_copies_are_done,
     a_scope_that_fails_leaves_nothing_in_flight,
+    a_kernel_writes_page_locked_memory_that_a_scope_lends,
+    lent_memory_is_refused_by_other_streams,
     an_event_can_be_recorded_again,
     timed_events_measure_and_plain_ones_refuse,
     lengths_that_differ_are_refused,
@@ -177,6 +179,50 @@ fn a_scope_that_fails_leaves_nothing_in_flight(device: &Device) {
     assert_eq!(failed.unwrap_err().kind(), ErrorKind::Invalid);
     input.fill(5.0);
     assert_eq!(stream.read_vec(x.view()).unwrap(), [4.0; 64]);
+}
+
+fn a_kernel_writes_page_locked_memory_that_a_scope_lends(device: &Device) {
+    let stream = device.stream().unwrap();
+    let prepared = affine::prepare(device, Launch::per_element(1000, 128)).unwrap();
+    let mut x = device.buffer(1000).unwrap();
+    let mut output = device.pinned::<f64>(1000).unwrap();
+    stream.write(&ramp(1000), x.view_mut()).unwrap();
+    for round in 1..10 {
+        let factor = f64::from(round);
+        stream
+            .scope(|scope| {
+                let y = scope.lend(&mut output)?;
+                scope.stream().launch(&prepared, AffineArgs { x: x.view(), y, factor, offset: 0.0 })
+            })
+            .unwrap();
+        let expected: Vec<_> = ramp(1000).iter().map(|x| x * factor).collect();
+        assert_eq!(&output[..], expected);
+    }
+}
+
+fn lent_memory_is_refused_by_other_streams(device: &Device) {
+    let (stream, other) = (device.stream().unwrap(), device.stream().unwrap());
+    let prepared = affine::prepare(device, Launch::linear(1, 32)).unwrap();
+    let x = device.buffer(4).unwrap();
+    let mut output = device.pinned::<f64>(4).unwrap();
+    let is_refused = |result: Result<()>| {
+        let error = result.unwrap_err();
+        error.kind() == ErrorKind::Invalid && error.to_string().contains("scope of another stream")
+    };
+    stream
+        .scope(|scope| {
+            let mut lent = scope.lend(&mut output)?;
+            assert!(is_refused(other.zero(lent.reborrow())));
+            assert!(is_refused(other.read(lent.as_shared(), &mut [0.0; 4])));
+            let (head, _) = lent.split_at(4)?;
+            let args = AffineArgs { x: x.view(), y: head, factor: 1.0, offset: 0.0 };
+            assert!(is_refused(other.launch(&prepared, args)));
+            Ok(())
+        })
+        .unwrap();
+    let mut foreign = Device::host().pinned::<f64>(4).unwrap();
+    let refused = stream.scope(|scope| scope.lend(&mut foreign).map(|_| ())).unwrap_err();
+    assert_eq!(refused, Error::OtherDevice { what: "the page-locked buffer" });
 }
 
 fn an_event_can_be_recorded_again(device: &Device) {
