@@ -38,49 +38,50 @@ __device__ __forceinline__ double2 thermal_noise(u32 pair, u64 time, u64 seed) {
 }
 
 // Kinetic energy, interaction energy, order, heat and entropy, by one block in a fixed order.
-// `rows` holds heat and interaction of each oscillator.
-__device__ void observe(const double* v,
-                        const double2* table,
-                        const double2* rows,
-                        double* observables,
-                        u32 n,
-                        double coupling,
-                        double temperature) {
+// `rows` holds heat and interaction of each oscillator. The results are written twice, see `mirror` of the kernels.
+__device__ __forceinline__ void observe(const double* v,
+                                        const double2* table,
+                                        const double2* rows,
+                                        double* observables,
+                                        double* mirror,
+                                        u32 n,
+                                        double coupling,
+                                        double temperature) {
     __shared__ u32 histogram[BINS];
     for (u32 bin = threadIdx.x; bin < BINS; bin += blockDim.x) {
         histogram[bin] = 0;
     }
     __syncthreads();
     const double thermal_speed = sqrt(temperature);
-    double squares = 0.0, interaction = 0.0, cosines = 0.0, sines = 0.0, heat = 0.0;
+    // Squares of the velocities, interaction, cosines, sines, heat, entropy.
+    double sums[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
     for (u32 index = threadIdx.x; index < n; index += blockDim.x) {
         const double speed = v[index];
-        squares = fma(speed, speed, squares);
-        heat += rows[index].x;
-        interaction += rows[index].y;
-        cosines += table[index].x;
-        sines += table[index].y;
+        sums[0] = fma(speed, speed, sums[0]);
+        sums[1] += rows[index].y;
+        sums[2] += table[index].x;
+        sums[3] += table[index].y;
+        sums[4] += rows[index].x;
         const double place = floor((speed / thermal_speed - BINS_FROM) * BINS_PER_UNIT);
         const double last = BINS - 1;
         atomicAdd(&histogram[static_cast<u32>(fmin(fmax(place, 0.0), last))], 1u);
     }
-    squares = block_sum(squares);
-    heat = block_sum(heat);
-    interaction = block_sum(interaction);
-    cosines = block_sum(cosines);
-    sines = block_sum(sines);
-    // The barriers of `block_sum` stand between the counting and the reading.
-    double entropy = 0.0;
+    __syncthreads();
     for (u32 bin = threadIdx.x; bin < BINS; bin += blockDim.x) {
         const double share = static_cast<double>(histogram[bin]) / n;
-        entropy -= share > 0.0 ? share * log(share) : 0.0;
+        sums[5] -= share > 0.0 ? share * log(share) : 0.0;
     }
-    entropy = block_sum(entropy);
+    block_sums(sums);
     if (threadIdx.x == 0) {
-        observables[0] = 0.5 * squares;
-        observables[1] = -0.5 * coupling * interaction;
-        observables[2] = sqrt(cosines * cosines + sines * sines) / n;
-        observables[3] = heat;
-        observables[4] = entropy;
+        const double results[5] = {0.5 * sums[0],
+                                   -0.5 * coupling * sums[1],
+                                   sqrt(sums[2] * sums[2] + sums[3] * sums[3]) / n,
+                                   sums[4],
+                                   sums[5]};
+#pragma unroll
+        for (u32 i = 0; i < 5; ++i) {
+            observables[i] = results[i];
+            mirror[i] = results[i];
+        }
     }
 }

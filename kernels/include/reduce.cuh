@@ -33,3 +33,27 @@ __device__ __forceinline__ double block_sum(double value) {
     }
     return value;
 }
+
+// As `block_sum` for COUNT values at once, at the price of one.
+template <u32 COUNT>
+__device__ __forceinline__ void block_sums(double (&values)[COUNT]) {
+    __shared__ double sums[COUNT][WARPS_MAX];
+    const u32 lane = threadIdx.x % WARP;
+    const u32 warp = threadIdx.x / WARP;
+    // An earlier call may still be reading the sums.
+    __syncthreads();
+#pragma unroll
+    for (u32 i = 0; i < COUNT; ++i) {
+        values[i] = warp_sum(values[i]);
+        if (lane == 0) {
+            sums[i][warp] = values[i];
+        }
+    }
+    __syncthreads();
+    if (warp == 0) {
+#pragma unroll
+        for (u32 i = 0; i < COUNT; ++i) {
+            values[i] = warp_sum(lane < blockDim.x / WARP ? sums[i][lane] : 0.0);
+        }
+    }
+}

@@ -3,10 +3,11 @@
 //! Everything it needs is allocated once: a call allocates nothing, frees nothing and uploads nothing.
 
 use gpu_core::{
-    Device, DeviceBuffer, DeviceSlice, KernelImages, Launch, PinnedBuffer, Prepared, Result, Stream,
+    Device, DeviceBuffer, DeviceSlice, DeviceSliceMut, KernelImages, Launch, PinnedBuffer,
+    Prepared, Result, Stream,
 };
 
-use super::evolve::noise_len;
+use super::evolve::{noise_len, results_len};
 use super::evolve_resident::ROWS_MAX;
 use super::{
     Evolve, EvolveArgs, EvolveResident, Network, OBSERVABLES, Observables, Parameters, State,
@@ -21,7 +22,9 @@ pub struct Evolution {
     seed: u64,
     steps_done: u64,
     buffers: Buffers,
-    /// Where [`call`](Self::call) downloads the results to.
+    /// Where [`enqueue`](Self::enqueue) mirrors the results.
+    mirror: DeviceBuffer<f64>,
+    /// Where [`call`](Self::call) mirrors the results.
     downloaded: PinnedBuffer<f64>,
 }
 
@@ -50,6 +53,46 @@ struct Buffers {
     noise: DeviceBuffer<f64>,
     rows: DeviceBuffer<[f64; 2]>,
     arrivals: DeviceBuffer<u64>,
+}
+
+/// What differs from call to call.
+#[derive(Clone, Copy)]
+struct Call {
+    parameters: Parameters,
+    seed: u64,
+    steps_done: u64,
+}
+
+impl Call {
+    fn enqueue(
+        self,
+        stream: &Stream,
+        prepared: &PreparedProgram,
+        buffers: &mut Buffers,
+        mirror: DeviceSliceMut<'_, f64>,
+    ) -> Result<()> {
+        let (theta, rest) = buffers.results.view_mut().split_at(self.parameters.n)?;
+        let (v, observables) = rest.split_at(self.parameters.n)?;
+        let args = EvolveArgs {
+            coupling: buffers.coupling.view(),
+            omega: buffers.omega.view(),
+            theta,
+            v,
+            table: buffers.table.view_mut(),
+            noise: buffers.noise.view_mut(),
+            rows: buffers.rows.view_mut(),
+            observables,
+            mirror,
+            arrivals: buffers.arrivals.view_mut(),
+            parameters: self.parameters,
+            seed: self.seed,
+            steps_done: self.steps_done,
+        };
+        match prepared {
+            PreparedProgram::Resident(prepared) => stream.launch(prepared, args),
+            PreparedProgram::Streaming(prepared) => stream.launch(prepared, args),
+        }
+    }
 }
 
 impl Program {
@@ -119,7 +162,6 @@ impl Evolution {
     ) -> Result<Self> {
         let parameters = *network.parameters();
         let n = parameters.n;
-        let results_len = n.saturating_mul(2).saturating_add(OBSERVABLES);
         let mut evolution = Self {
             prepared: program.prepare(device, images)?,
             parameters,
@@ -128,56 +170,43 @@ impl Evolution {
             buffers: Buffers {
                 coupling: device.buffer(n.saturating_mul(n))?,
                 omega: device.buffer(n)?,
-                results: device.buffer(results_len)?,
+                results: device.buffer(results_len(n))?,
                 table: device.buffer(2 * n)?,
                 noise: device.buffer(noise_len(&parameters))?,
                 rows: device.buffer(n)?,
                 arrivals: device.buffer(1)?,
             },
-            downloaded: device.pinned(results_len)?,
+            mirror: device.buffer(results_len(n))?,
+            downloaded: device.pinned(results_len(n))?,
         };
         evolution.reset(&device.stream()?, network)?;
         Ok(evolution)
     }
 
-    /// Queues one call. The state stays on the device.
+    /// Queues one call. The state and the results stay on the device.
     ///
     /// # Errors
     /// What the launch fails with; the network is then as it was.
     pub fn enqueue(&mut self, stream: &Stream) -> Result<()> {
-        let buffers = &mut self.buffers;
-        let (theta, rest) = buffers.results.view_mut().split_at(self.parameters.n)?;
-        let (v, observables) = rest.split_at(self.parameters.n)?;
-        let args = EvolveArgs {
-            coupling: buffers.coupling.view(),
-            omega: buffers.omega.view(),
-            theta,
-            v,
-            table: buffers.table.view_mut(),
-            noise: buffers.noise.view_mut(),
-            rows: buffers.rows.view_mut(),
-            observables,
-            arrivals: buffers.arrivals.view_mut(),
-            parameters: self.parameters,
-            seed: self.seed,
-            steps_done: self.steps_done,
-        };
-        match &self.prepared {
-            PreparedProgram::Resident(prepared) => stream.launch(prepared, args)?,
-            PreparedProgram::Streaming(prepared) => stream.launch(prepared, args)?,
-        }
+        let Self { prepared, buffers, mirror, .. } = self;
+        let call =
+            Call { parameters: self.parameters, seed: self.seed, steps_done: self.steps_done };
+        call.enqueue(stream, prepared, buffers, mirror.view_mut())?;
         self.steps_done += u64::from(self.parameters.steps);
         Ok(())
     }
 
     /// One call, its results in [`downloaded`](Self::downloaded) and returned: this is what a latency contract times.
+    /// The kernel writes them into page-locked memory itself.
     ///
     /// # Errors
-    /// What the call or the copy fails with. [`reset`](Self::reset) then brings the network to a known state.
+    /// What the call fails with. [`reset`](Self::reset) then brings the network to a known state.
     pub fn call(&mut self, stream: &Stream) -> Result<Observables> {
-        self.enqueue(stream)?;
-        let (results, downloaded) = (self.buffers.results.view(), &mut self.downloaded);
-        stream.scope(|scope| scope.download(results, downloaded))?;
+        let Self { prepared, buffers, downloaded, .. } = self;
+        let call =
+            Call { parameters: self.parameters, seed: self.seed, steps_done: self.steps_done };
+        stream.scope(|scope| call.enqueue(stream, prepared, buffers, scope.lend(downloaded)?))?;
+        self.steps_done += u64::from(self.parameters.steps);
         let mut observables = [0.0; OBSERVABLES];
         observables.copy_from_slice(&self.downloaded[2 * self.parameters.n..]);
         Ok(Observables::from_device(observables))
@@ -189,7 +218,7 @@ impl Evolution {
         self.downloaded[..2 * n].split_at(n)
     }
 
-    /// Angles, velocities and observables on the device, one after the other: all that a [`call`](Self::call) downloads.
+    /// Angles, velocities and observables on the device, one after the other: all that a [`call`](Self::call) returns.
     pub fn outputs(&self) -> DeviceSlice<'_, f64> {
         self.buffers.results.view()
     }
@@ -266,6 +295,7 @@ impl Evolution {
         }
         let noise = &mut buffers.noise;
         stream.write(&vec![f64::NAN; noise.len()], noise.view_mut())?;
+        self.downloaded.fill(f64::NAN);
         let (_, observables) = buffers.results.view_mut().split_at(2 * self.parameters.n)?;
         stream.write(&[f64::NAN; OBSERVABLES], observables)
     }

@@ -1,6 +1,7 @@
 // One call of a thermodynamic network of any size: all its steps in one cooperative launch.
 //
 // The matrix is read again in every step; `evolve_resident.cu` keeps it on the chip where it fits.
+// Results are written twice: where the next call finds them, and to `mirror`, which may be the host's memory.
 // A warp owns the rows row, row + warps, ... for good, so an oscillator's state is only ever written by
 // one lane. What the others need of it, its sine and cosine, goes through `table`, which has
 // two halves: a step reads one and fills the other, so one barrier a step is enough.
@@ -46,6 +47,7 @@ extern "C" __global__ void __launch_bounds__(512) evolve(const double* __restric
                                                          double* noise,
                                                          double2* rows,
                                                          double* observables,
+                                                         double* mirror,
                                                          u32 n,
                                                          u32 steps,
                                                          u64 steps_done,
@@ -100,10 +102,12 @@ extern "C" __global__ void __launch_bounds__(512) evolve(const double* __restric
         if (lane == 0) {
             const double2 own = now[row];
             rows[row].y = own.x * product.x + own.y * product.y;
+            mirror[row] = theta[row];
+            mirror[n + row] = v[row];
         }
     }
     grid.sync();
     if (blockIdx.x == 0) {
-        observe(v, now, rows, observables, n, coupling, temperature);
+        observe(v, now, rows, observables, mirror + 2 * n, n, coupling, temperature);
     }
 }

@@ -31,6 +31,9 @@ pub struct EvolveArgs<'a> {
     pub rows: DeviceSliceMut<'a, [f64; 2]>,
     /// The [`OBSERVABLES`], in the order of [`Observables`](super::Observables).
     pub observables: DeviceSliceMut<'a, f64>,
+    /// Where angles, velocities and observables are written once more, one after the other: page-locked memory
+    /// that a scope lends, or room on the device.
+    pub mirror: DeviceSliceMut<'a, f64>,
     /// How often a block has come to a meeting, from 0 in the buffer's life; [`EvolveResident`](super::EvolveResident) alone uses it.
     pub arrivals: DeviceSliceMut<'a, u64>,
     /// Constants of the network.
@@ -55,6 +58,7 @@ impl EvolveArgs<'_> {
         check_len("the noise of the network", noise_len(&self.parameters), self.noise.len())?;
         check_len("the rows of the network", n, self.rows.len())?;
         check_len("the observables of the network", OBSERVABLES, self.observables.len())?;
+        check_len("the mirror of the network", results_len(n), self.mirror.len())?;
         check_len("the arrivals of the network", 1, self.arrivals.len())
     }
 
@@ -81,7 +85,13 @@ impl EvolveArgs<'_> {
         };
         let (theta, v) = (memory.slice_mut(self.theta), memory.slice_mut(self.v));
         let observables = medium.evolve(self.steps_done, theta, v);
-        memory.slice_mut(self.observables).copy_from_slice(&observables.to_device());
+        let observables = observables.to_device();
+        memory.slice_mut(self.observables).copy_from_slice(&observables);
+        let (angles, rest) = memory.slice_mut(self.mirror).split_at_mut(theta.len());
+        let (velocities, observed) = rest.split_at_mut(v.len());
+        angles.copy_from_slice(theta);
+        velocities.copy_from_slice(v);
+        observed.copy_from_slice(&observables);
     }
 }
 
@@ -111,6 +121,7 @@ unsafe impl Kernel for Evolve {
         params.slice_mut(&args.noise);
         params.slice_mut(&args.rows);
         params.slice_mut(&args.observables);
+        params.slice_mut(&args.mirror);
         args.bind_scalars(params);
     }
 
@@ -147,6 +158,11 @@ fn rows_launch(len: usize, threads: u32, rows: u32) -> Launch {
 }
 
 const WARP: u32 = 32;
+
+/// Angles, velocities and observables of `n` oscillators.
+pub(super) fn results_len(n: usize) -> usize {
+    n.saturating_mul(2).saturating_add(OBSERVABLES)
+}
 
 /// Elements of the noise: one for each step and oscillator.
 pub(super) fn noise_len(parameters: &Parameters) -> usize {

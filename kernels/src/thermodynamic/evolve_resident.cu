@@ -4,8 +4,10 @@
 // matrix is read once a call. A step is: take everybody's cosine and sine from one half of `table`, multiply,
 // sum over the block in a fixed order; lanes 0 to ROWS - 1 move their oscillators and fill the other half. Then
 // all blocks meet. One thread a block watches for that: more watchers slow down the arrivals they wait for.
-// What the others do not wait for, such as the heat, is computed after the arrival. The first step needs no meeting:
+// What the others do not wait for, such as the heat, is computed after the arrival; the second warp draws the
+// noise of the next step meanwhile. The first step needs no meeting:
 // every block takes the sines of the angles it was given, which nobody writes before the last one.
+// Results are written twice: where the next call finds them, and to `mirror`, which may be the host's memory.
 #include "network.cuh"
 
 constexpr u32 THREADS = 256;
@@ -13,7 +15,6 @@ constexpr u32 WARPS = THREADS / WARP;
 constexpr u32 ROWS = 8;
 constexpr u32 COLUMNS = 4;
 constexpr u32 SUMS = 2 * ROWS;
-constexpr u32 STEPS_MAX = 32;
 constexpr u32 ALL_LANES = 0xffffffffu;
 
 __device__ __forceinline__ u64 load_acquire(const u64* address) {
@@ -62,6 +63,12 @@ __device__ __forceinline__ double2 turned(double2 old, double by, double angle) 
                         fma(old.x, sine, fma(old.y, cosine, old.y)));
 }
 
+// The normal number of one oscillator at step `time` of the network's life.
+__device__ __forceinline__ double row_noise(u32 row, u64 time, u64 seed) {
+    const double2 pair = thermal_noise(row / 2, time, seed);
+    return row % 2 == 0 ? pair.x : pair.y;
+}
+
 extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
     const double* __restrict__ matrix,
     const double* __restrict__ omega,
@@ -70,6 +77,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
     double2* table,
     double2* rows,
     double* observables,
+    double* mirror,
     u64* arrivals,
     u32 n,
     u32 steps,
@@ -80,7 +88,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
     double temperature,
     double dt) {
     __shared__ double sums[WARPS][SUMS];
-    __shared__ double noise[STEPS_MAX][ROWS];
+    __shared__ double noise[2][ROWS];
     const u32 lane = threadIdx.x % WARP;
     const u32 warp = threadIdx.x / WARP;
     const u32 rows_per_block = (n + gridDim.x - 1) / gridDim.x;
@@ -119,11 +127,8 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
         drive = omega[own_row];
         own = cosine_and_sine(angle);
     }
-    // The first warp has the most to do, so the noise is drawn by the others.
-    for (u32 item = threadIdx.x - WARP; item < steps * ROWS; item += THREADS - WARP) {
-        const u32 row = first + item % ROWS;
-        const double2 pair = thermal_noise(row / 2, steps_done + item / ROWS, seed);
-        noise[item / ROWS][item % ROWS] = row % 2 == 0 ? pair.x : pair.y;
+    if (warp == 1 && lane < ROWS) {
+        noise[0][lane] = row_noise(own_row, steps_done, seed);
     }
     const double force_noise = sqrt(2.0 * friction * temperature / dt);
     const double heat_noise = sqrt(2.0 * friction * temperature * dt);
@@ -161,6 +166,9 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
             sums[warp][lane / 2] = sum;
         }
         __syncthreads();
+        if (warp == 1 && lane < ROWS) {
+            noise[(step + 1) % 2][lane] = row_noise(own_row, steps_done + step + 1, seed);
+        }
         if (warp != 0) {
             continue;
         }
@@ -178,9 +186,11 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
         if (is_owner && is_last) {
             theta[own_row] = angle;
             v[own_row] = speed;
+            mirror[own_row] = angle;
+            mirror[n + own_row] = speed;
             rows[own_row] = make_double2(heat, own.x * cosines + own.y * sines);
         } else if (is_owner) {
-            kick = noise[step][lane];
+            kick = noise[step % 2][lane];
             const double rest = drive - friction * before + force_noise * kick;
             const double pull = own.x * sines - own.y * cosines;
             speed = fma(fma(coupling, pull, rest), dt, before);
@@ -206,6 +216,6 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
         }
         __syncthreads();
         const double2* last = table + (steps % 2) * n;
-        observe(v, last, rows, observables, n, coupling, temperature);
+        observe(v, last, rows, observables, mirror + 2 * n, n, coupling, temperature);
     }
 }

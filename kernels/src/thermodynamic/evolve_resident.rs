@@ -19,9 +19,6 @@ pub(super) const ROWS_MAX: u32 = 8;
 /// Most columns: four for each thread.
 const COLUMNS_MAX: usize = 4 * THREADS as usize;
 
-/// Most steps of a call: the noise of all of them is drawn before the first.
-const STEPS_MAX: u32 = 32;
-
 /// The kernel that evolves a network of at most 1024 oscillators by one call.
 #[derive(Clone, Copy, Debug)]
 pub struct EvolveResident;
@@ -29,12 +26,9 @@ pub struct EvolveResident;
 impl EvolveResident {
     /// Refuses networks that a device cannot hold, however many multiprocessors it has.
     pub(super) fn check_size(parameters: &Parameters) -> Result<()> {
-        let refuse = |reason| Err(Error::Argument { kernel: Self::CONTRACT.entry, reason });
         if parameters.n > COLUMNS_MAX {
-            return refuse("it holds at most 1024 oscillators; use `Evolve`");
-        }
-        if parameters.steps > STEPS_MAX {
-            return refuse("it takes at most 32 steps a call; use `Evolve`");
+            let reason = "it holds at most 1024 oscillators; use `Evolve`";
+            return Err(Error::Argument { kernel: Self::CONTRACT.entry, reason });
         }
         Ok(())
     }
@@ -48,7 +42,7 @@ impl EvolveResident {
 
 // SAFETY: `evolve_resident.cu` takes the views without the noise, then n and steps (32 bits), steps_done and seed (64
 // bits) and four doubles. `check` finds the views as long as `evolve.cu` needs them, one count of arrivals, at most 8
-// rows for every block of the grid, 1024 columns and 32 steps, which are the sizes of its arrays; its loops are bounded
+// rows for every block of the grid and 1024 columns, which are the sizes of its arrays; its loops are bounded
 // by n and steps. The contract admits blocks of 256 threads only, and the grid is resident, so that every wait ends.
 unsafe impl Kernel for EvolveResident {
     type Args<'a> = EvolveArgs<'a>;
@@ -74,6 +68,7 @@ unsafe impl Kernel for EvolveResident {
         params.slice_mut(&args.table);
         params.slice_mut(&args.rows);
         params.slice_mut(&args.observables);
+        params.slice_mut(&args.mirror);
         params.slice_mut(&args.arrivals);
         args.bind_scalars(params);
     }

@@ -71,7 +71,7 @@ fn every_wrapper_binds_what_its_entry_point_takes() {
     let (mut theta, mut v) = (buffer(&device, 2), buffer(&device, 2));
     let (mut table, mut noise) = (buffer(&device, 4), buffer(&device, 20));
     let (mut rows, mut observables) = (buffer(&device, 2), buffer(&device, 5));
-    let mut arrivals = buffer(&device, 1);
+    let (mut mirror, mut arrivals) = (buffer(&device, 9), buffer(&device, 1));
     let args = EvolveArgs {
         coupling: coupling.view(),
         omega: omega.view(),
@@ -81,6 +81,7 @@ fn every_wrapper_binds_what_its_entry_point_takes() {
         noise: noise.view_mut(),
         rows: rows.view_mut(),
         observables: observables.view_mut(),
+        mirror: mirror.view_mut(),
         arrivals: arrivals.view_mut(),
         parameters,
         seed: 1,
