@@ -100,7 +100,7 @@ fn buffers_of_another_device_are_refused() {
     let mut evolution =
         Evolution::new(&other, &images(), &Network::initial(4, 1).unwrap()).unwrap();
     let error = evolution.call(&stream).unwrap_err();
-    assert_refused(&error, &["the kernel belongs to another device"]);
+    assert_refused(&error, &["the page-locked buffer belongs to another device"]);
 }
 
 fn assert_contract<K: Tunable>() {
