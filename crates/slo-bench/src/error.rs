@@ -115,8 +115,8 @@ pub enum Error {
     /// A workload's output that is NaN or infinite.
     #[error("workload `{workload}`: {output} is {value} at index {index}")]
     OutputValue {
-        /// The workload.
-        workload: &'static str,
+        /// The workload and its version.
+        workload: String,
         /// Which of its outputs.
         output: &'static str,
         /// The value's place in it, from 0.
@@ -124,19 +124,25 @@ pub enum Error {
         /// The value.
         value: f64,
     },
-    /// A place that holds something else than a report.
-    #[error("output folder {} holds something else than a report; name a new or empty folder with --out", folder.display())]
+    /// A folder that holds something else than what is to be written there.
+    #[error("output folder {} holds something else than {holds}; name a new or empty folder with {option}", folder.display())]
     OutputTaken {
         /// The folder.
         folder: PathBuf,
+        /// What may be replaced there.
+        holds: &'static str,
+        /// The option that names the folder.
+        option: &'static str,
     },
     /// A file or folder that cannot be written.
-    #[error("output {} cannot be written: {reason}; name another place with --out", path.display())]
+    #[error("output {} cannot be written: {reason}; name another place with {option}", path.display())]
     OutputUnwritable {
         /// The file or folder.
         path: PathBuf,
         /// The system's words.
         reason: String,
+        /// The option that names the place.
+        option: &'static str,
     },
     /// A report that is not one, or of another version of this program.
     #[error("{}: not a report of schema {expected}: {reason}", file.display())]

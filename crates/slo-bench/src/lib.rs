@@ -39,17 +39,23 @@
 #![forbid(unsafe_code)]
 
 mod contract;
+mod dump;
 mod error;
+mod folder;
 mod frames;
 mod measure;
+mod npy;
 mod recorder;
 mod report;
 mod verdict;
 mod workload;
 
 pub use contract::{Clause, Contract, ContractSet, Limit, Target};
+pub use dump::Dump;
 pub use error::{Error, Result};
-pub use frames::{FRAME_LEN, Formula, FrameFile, FrameFormat, FrameSource, WINDOWS, write_frames};
+pub use frames::{
+    FRAME_LEN, Formula, FrameFile, FrameFormat, FrameSource, Repeated, WINDOWS, write_frames,
+};
 pub use measure::{MeasurePlan, Measurement, measure};
 pub use recorder::{Bucket, Latency, Quantile, Recorder};
 pub use report::{
@@ -57,7 +63,7 @@ pub use report::{
     label, milliseconds, number,
 };
 pub use verdict::{Exit, Verdict};
-pub use workload::{Phase, WORKLOADS, Workload, check_workload};
+pub use workload::{Output, Phase, Values, WORKLOADS, Workload, check_workload};
 
 #[cfg(feature = "workloads")]
-pub use workload::{Thermodynamic, Variant};
+pub use workload::{Reference, Thermodynamic, Variant, WorkloadConfig};

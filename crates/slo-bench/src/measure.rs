@@ -44,6 +44,7 @@ pub fn measure(
     mut progress: impl FnMut(u64),
 ) -> Result<Measurement> {
     let timed = |workload: &mut dyn Workload| -> Result<u64> {
+        workload.prepare()?;
         let start = clock.now();
         workload.step()?;
         let elapsed = clock.now().saturating_duration_since(start);
@@ -52,6 +53,7 @@ pub fn measure(
     let cold_ns = timed(workload)?;
     workload.check()?;
     for _ in 1..plan.warm_up {
+        workload.prepare()?;
         workload.step()?;
     }
     let mut recorder = Recorder::new(limits_ns, plan.iterations);
@@ -62,6 +64,7 @@ pub fn measure(
     }
     let mut passes = Vec::new();
     for _ in 0..plan.phase_passes {
+        workload.prepare()?;
         passes.push(workload.phases()?);
         workload.check()?;
     }
@@ -83,10 +86,12 @@ fn medians(passes: &[Vec<Phase>]) -> Vec<Phase> {
 mod tests {
     use super::*;
     use crate::error::Error;
+    use crate::workload::Output;
 
     /// Takes 100, 1, 2, 3, ... ms on a manual clock and breaks at a given step.
     struct Stepper {
         clock: Clock,
+        prepared: u64,
         steps: u64,
         breaks_at: u64,
     }
@@ -100,12 +105,22 @@ mod tests {
             1
         }
 
+        fn prepare(&mut self) -> Result<()> {
+            // Not part of the latency either.
+            self.clock.advance(Duration::from_secs(5));
+            self.prepared += 1;
+            Ok(())
+        }
+
         fn step(&mut self) -> Result<()> {
+            assert_eq!(self.prepared, self.steps + 1, "every iteration has an input of its own");
             self.clock
                 .advance(Duration::from_millis(self.steps.checked_sub(1).map_or(100, |s| s + 1)));
             self.steps += 1;
             Ok(())
         }
+
+        fn outputs(&self, _visit: &mut dyn FnMut(Output<'_>)) {}
 
         fn check(&self) -> Result<()> {
             // Not part of the latency.
@@ -113,11 +128,17 @@ mod tests {
             if self.steps <= self.breaks_at {
                 return Ok(());
             }
-            Err(Error::OutputValue { workload: "stepper", output: "x", index: 0, value: f64::NAN })
+            Err(Error::OutputValue {
+                workload: self.name(),
+                output: "x",
+                index: 0,
+                value: f64::NAN,
+            })
         }
 
         fn phases(&mut self) -> Result<Vec<Phase>> {
             self.steps += 1;
+            assert_eq!(self.prepared, self.steps);
             Ok(vec![Phase { name: "kernel", elapsed: Duration::from_millis(self.steps) }])
         }
     }
@@ -126,7 +147,7 @@ mod tests {
 
     fn run(breaks_at: u64, plan: &MeasurePlan) -> Result<Measurement> {
         let clock = Clock::manual();
-        let mut stepper = Stepper { clock: clock.clone(), steps: 0, breaks_at };
+        let mut stepper = Stepper { clock: clock.clone(), prepared: 0, steps: 0, breaks_at };
         measure(&mut stepper, plan, &[5_000_000], &clock, |_| {})
     }
 

@@ -6,15 +6,18 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::npy;
+use super::npy::count;
 use super::{FRAME_BYTES, FRAME_LEN, FrameSource, capacity};
 use crate::error::{Error, Result};
+use crate::npy;
 
 /// An open file of frames.
 #[derive(Debug)]
 pub struct FrameFile {
     path: PathBuf,
     reader: BufReader<File>,
+    /// Bytes before the first frame.
+    start: u64,
     next: u64,
     count: u64,
     /// The bytes of one frame on their way to the caller.
@@ -43,9 +46,10 @@ impl FrameFile {
             && &magic == npy::MAGIC;
         let (start, count) = if is_npy {
             let header = npy::read(&mut file).map_err(refuse)?;
-            let expected = header.bytes + header.frames * FRAME_BYTES as u64;
+            let frames = count(&header).map_err(refuse)?;
+            let expected = header.bytes + frames * FRAME_BYTES as u64;
             check_size(expected, metadata.len()).map_err(refuse)?;
-            (header.bytes, header.frames)
+            (header.bytes, frames)
         } else if path.extension().is_some_and(|ending| ending == "npy") {
             return Err(refuse("named .npy but does not begin as one; save it with `numpy.save`, or rename it if it is raw".to_owned()));
         } else {
@@ -56,7 +60,20 @@ impl FrameFile {
         }
         file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
         let reader = BufReader::with_capacity(16 * FRAME_BYTES, file);
-        Ok(Self { path: path.to_owned(), reader, next: 0, count, bytes: vec![0; FRAME_BYTES] })
+        let bytes = vec![0; FRAME_BYTES];
+        Ok(Self { path: path.to_owned(), reader, start, next: 0, count, bytes })
+    }
+
+    /// Goes back to the first frame.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub fn rewind(&mut self) -> Result<()> {
+        let sought = self.reader.seek(SeekFrom::Start(self.start));
+        sought
+            .map_err(|error| Error::Input { file: self.path.clone(), reason: error.to_string() })?;
+        self.next = 0;
+        Ok(())
     }
 
     /// Reads every value of `path` once, and returns how many frames there are.

@@ -5,12 +5,14 @@
 mod file;
 mod formula;
 mod npy;
+mod repeated;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use file::FrameFile;
 pub use formula::Formula;
+pub use repeated::Repeated;
 pub use write::{FrameFormat, write_frames};
 
 use crate::error::Result;
@@ -22,7 +24,7 @@ pub const FRAME_LEN: usize = 2 * WINDOWS;
 /// Bytes of a frame in a file.
 const FRAME_BYTES: usize = FRAME_LEN * size_of::<f64>();
 
-/// Where frames come from.
+/// Where frames come from: a file, the formula, or anything live, such as a camera or a socket.
 pub trait FrameSource {
     /// Fills whole frames at the front of `frames`, as many as there are and fit, and returns how many. 0 is the end.
     ///

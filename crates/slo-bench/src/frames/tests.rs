@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::error::Error;
+use crate::npy::MAGIC;
 
 fn all(source: &mut impl FrameSource, at_once: usize) -> Vec<f64> {
     let mut values = Vec::new();
@@ -107,7 +108,7 @@ fn a_value_that_is_not_finite_is_named_by_frame_and_index() {
 
 /// An .npy file with this dictionary and one frame of zeros.
 fn with_header(path: &Path, version: [u8; 2], dictionary: &str) {
-    let mut bytes = npy::MAGIC.to_vec();
+    let mut bytes = MAGIC.to_vec();
     bytes.extend(version);
     let len = u32::try_from(dictionary.len()).unwrap().to_le_bytes();
     bytes.extend(if version[0] == 1 { &len[..2] } else { &len[..] });
@@ -149,11 +150,26 @@ fn npy_headers_of_other_layouts_are_refused_with_the_remedy() {
         assert_eq!(FrameFile::check(&path).unwrap(), 1);
     }
     // A length that nobody should allocate.
-    let bytes = [npy::MAGIC.as_slice(), &[2, 0], &u32::MAX.to_le_bytes()].concat();
+    let bytes = [MAGIC.as_slice(), &[2, 0], &u32::MAX.to_le_bytes()].concat();
     std::fs::write(&path, bytes).unwrap();
     assert!(refusal(&path).contains("claims 4294967295 bytes"));
     std::fs::write(&path, vec![0; FRAME_BYTES]).unwrap();
     assert!(refusal(&path).contains("does not begin as one"));
+}
+
+#[test]
+fn a_repeated_file_begins_again_where_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&folder, FrameFormat::Npy, 3);
+    let expected = all(&mut Formula::first(3), 1);
+    let mut source = Repeated::new(FrameFile::open(&path).unwrap()).unwrap();
+    assert_eq!(source.len_hint(), None);
+    let mut seen = vec![0.0; 7 * FRAME_LEN];
+    assert_eq!(source.fill(&mut seen).unwrap(), 7);
+    for (number, frame) in seen.chunks_exact(FRAME_LEN).enumerate() {
+        let place = number % 3 * FRAME_LEN;
+        assert_eq!(frame, &expected[place..place + FRAME_LEN], "frame {number}");
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub fn write_frames(
     let unwritable = |error: io::Error| Error::OutputUnwritable {
         path: path.to_owned(),
         reason: error.to_string(),
+        option: "--out",
     };
     if path.is_dir() {
         return Err(unwritable(io::Error::other("it is a folder")));

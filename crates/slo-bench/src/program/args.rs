@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use slo_bench::Variant;
 
 use super::terminal::Output;
 
@@ -43,7 +44,7 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct PlaceArgs {
     /// auto, host, cuda:N or simulated:SEED (the host, with streams reordered by the seed)
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = parse_device)]
+    #[arg(long, visible_alias = "backend", value_name = "DEVICE", default_value = "auto", value_parser = parse_device)]
     pub(super) device: DeviceChoice,
     /// Fail, with exit code 3, where no GPU can be used
     #[arg(long)]
@@ -60,11 +61,11 @@ pub(super) struct PlaceArgs {
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) place: PlaceArgs,
-    /// Frames for the pipeline: raw little-endian float64 or .npy of shape (count, 1800)
+    /// Frames for what takes frames, the pipeline first: raw little-endian float64 or .npy of shape (count, 1800)
     #[arg(long, value_name = "FILE")]
     pub(super) input: Option<PathBuf>,
-    /// How many frames of the formula go through the pipeline where no file is given
-    #[arg(long, value_name = "COUNT", conflicts_with = "input", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    /// How many frames of the formula go through the pipeline where no file is given; with --dump, how many frames are dumped
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(super) frames: Option<u64>,
     /// Folder for the report: new, empty, or holding an earlier report
     #[arg(long, value_name = "DIR")]
@@ -84,16 +85,30 @@ pub(super) struct ValidateArgs {
     /// Only these sections
     #[arg(long, value_name = "SECTION", value_delimiter = ',')]
     pub(super) only: Vec<SectionName>,
+    /// Frames of each workload compared in every version, each from one state; otherwise a few, and on a GPU 1000
+    /// against the optimised version
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) compared_frames: Option<u64>,
+    /// Instead of validating, write what the workloads put out from their initial state on: an .npy file a quantity,
+    /// the first axis the frame, into a folder that is new, empty or holds an earlier dump
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "only", "compared_frames", "out", "json", "contracts"])]
+    pub(super) dump: Option<PathBuf>,
+    /// With --dump: seed of initial states and noise, 42 unless given
+    #[arg(long, value_name = "SEED")]
+    pub(super) seed: Option<u64>,
+    /// With --dump: which version, `device` unless given; on the host that is the optimised one in place of the kernels
+    #[arg(long, value_name = "VERSION")]
+    pub(super) variant: Option<VariantName>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct BenchArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// The workload to measure
-    #[arg(long, value_name = "NAME", default_value = "thermodynamic")]
-    pub(super) workload: String,
-    /// Samples; otherwise as many as the contract asks for
+    /// The workload to measure; otherwise all of them
+    #[arg(long, value_name = "NAME")]
+    pub(super) workload: Option<String>,
+    /// Samples of each workload; otherwise as many as the contract asks for
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(super) iterations: Option<u64>,
 }
@@ -124,6 +139,24 @@ pub(super) enum DeviceChoice {
     Host,
     Cuda(u32),
     Simulated(u64),
+}
+
+/// The versions of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum VariantName {
+    Naive,
+    Optimised,
+    Device,
+}
+
+impl From<VariantName> for Variant {
+    fn from(name: VariantName) -> Self {
+        match name {
+            VariantName::Naive => Self::Naive,
+            VariantName::Optimised => Self::Optimised,
+            VariantName::Device => Self::Device,
+        }
+    }
 }
 
 /// The parts of `validate`, in the order they run.
@@ -165,7 +198,11 @@ impl Command {
 
     /// Whether the last line says PASS or FAIL.
     pub(super) fn ends_with_verdict(&self) -> bool {
-        matches!(self, Self::Validate(_) | Self::Bench(_))
+        match self {
+            Self::Validate(args) => args.dump.is_none(),
+            Self::Bench(_) => true,
+            Self::Doctor(_) | Self::Frames(_) => false,
+        }
     }
 }
 

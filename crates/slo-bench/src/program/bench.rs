@@ -1,9 +1,9 @@
-//! `slo-bench bench`: latency of a workload against its contracts, its processor versions beside it, and the pipeline.
+//! `slo-bench bench`: latency of each workload against its contracts, its processor versions beside it, and the pipeline.
 //!
 //! Speed-ups are ratios of medians of this run on this machine, never of figures from elsewhere.
 
 use gpu_core::BackendKind;
-use slo_bench::{Contract, Exit, MeasurePlan, Section, Variant, WORKLOADS};
+use slo_bench::{Contract, Exit, MeasurePlan, Reference, Section, Variant};
 
 use super::args::BenchArgs;
 use super::latency::{Demand, Request, applicable, run as measure};
@@ -12,8 +12,6 @@ use super::stream::{stream, throughput};
 use super::terminal::Terminal;
 use super::validate::overlap;
 
-/// The size where no contract names one.
-const N: usize = 900;
 /// Samples where neither the command line nor a contract asks for a number.
 const SAMPLES_CUDA: u64 = 100_000;
 const SAMPLES_HOST: u64 = 200;
@@ -22,44 +20,53 @@ const FRAMES_CUDA: u64 = 100_000;
 const FRAMES_HOST: u64 = 10_000;
 
 pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
-    slo_bench::check_workload(&args.workload, WORKLOADS)?;
+    let workloads = match &args.workload {
+        Some(name) => vec![Reference::find(name)?],
+        None => Reference::ALL.to_vec(),
+    };
     let setup = Setup::new(&args.run, |device| frames(device.backend()), terminal)?;
     setup.announce("bench");
     terminal.heading();
-    let latency = setup.section(&args.workload, |setup| latency(setup, args));
-    terminal.runs(&latency.runs);
-    terminal.figures(&latency.figures);
-    terminal.line("");
-    let pipeline = setup.section("pipeline", pipeline);
-    terminal.figures(&pipeline.figures);
-    setup.finish("bench", vec![latency, pipeline])
+    let mut sections = Vec::new();
+    for workload in workloads {
+        sections.push(setup.section(workload.name(), |setup| latency(setup, args, workload)));
+    }
+    sections.push(setup.section("pipeline", pipeline));
+    for section in &sections {
+        terminal.runs(&section.runs);
+        terminal.figures(&section.figures);
+    }
+    setup.finish("bench", sections)
 }
 
 fn frames(backend: BackendKind) -> u64 {
     if backend == BackendKind::Cuda { FRAMES_CUDA } else { FRAMES_HOST }
 }
 
-fn latency(setup: &Setup<'_>, args: &BenchArgs) -> anyhow::Result<Section> {
-    let mut section = Section::new(args.workload.as_str());
-    let contracts = applicable(setup, &mut section, Some(&args.workload));
+fn latency(setup: &Setup<'_>, args: &BenchArgs, workload: Reference) -> anyhow::Result<Section> {
+    let mut section = Section::new(workload.name());
+    let contracts = applicable(setup, &mut section, Some(workload.name()));
     let mut device = None;
     for contract in &contracts {
-        let request = device_request(setup, args, Some(contract));
+        let request = device_request(setup, args, workload, Some(contract));
         device = measure(setup, &mut section, &request, Demand::AsAgreed)?;
     }
     if contracts.is_empty() {
-        let request = device_request(setup, args, None);
+        let request = device_request(setup, args, workload, None);
         device = measure(setup, &mut section, &request, Demand::AsAgreed)?;
     }
-    let n = contracts.last().map_or(N, |contract| contract.n);
-    // The naive version takes a tenth of a second a call: enough calls for a median, not for a tail.
+    let n = contracts.last().map_or_else(|| workload.n(), |contract| contract.n);
+    // The naive version takes some tenths of a second a call: enough calls for a median, not for a tail.
     let versions = [(Variant::Naive, 10, 1), (Variant::Optimised, 100, 5)];
     for (variant, iterations, warm_up) in versions {
         let plan = MeasurePlan { warm_up, iterations, phase_passes: 0 };
-        let request = Request { variant, n, plan, contract: None };
+        let request = Request { workload, variant, n, plan, contract: None };
         let processor = measure(setup, &mut section, &request, Demand::AsAgreed)?;
-        if let (Some(device), Some(processor)) = (device, processor) {
-            let name = format!("speed-up of medians over {}", name(variant));
+        // On the host the device runs the optimised version: a ratio of the two would be 1 by construction.
+        let is_itself =
+            variant == Variant::Optimised && setup.device().backend() != BackendKind::Cuda;
+        if let (Some(device), Some(processor), false) = (device, processor, is_itself) {
+            let name = format!("{}: speed-up of medians over {}", workload.name(), words(variant));
             let ratio = processor as f64 / device as f64;
             section.figure(name, ratio, "x", setup.label());
         }
@@ -73,6 +80,7 @@ fn latency(setup: &Setup<'_>, args: &BenchArgs) -> anyhow::Result<Section> {
 fn device_request<'a>(
     setup: &Setup<'_>,
     args: &BenchArgs,
+    workload: Reference,
     contract: Option<&'a Contract>,
 ) -> Request<'a> {
     let (samples, warm_up, phase_passes) = match setup.device().backend() {
@@ -82,11 +90,11 @@ fn device_request<'a>(
     let asked = contract.map(|contract| contract.iterations);
     let iterations = args.iterations.or(asked).unwrap_or(samples);
     let plan = MeasurePlan { warm_up, iterations, phase_passes };
-    let n = contract.map_or(N, |contract| contract.n);
-    Request { variant: Variant::Device, n, plan, contract }
+    let n = contract.map_or_else(|| workload.n(), |contract| contract.n);
+    Request { workload, variant: Variant::Device, n, plan, contract }
 }
 
-fn name(variant: Variant) -> &'static str {
+fn words(variant: Variant) -> &'static str {
     match variant {
         Variant::Naive => "the naive version on one thread",
         Variant::Optimised => "the optimised version on all cores",

@@ -12,7 +12,7 @@ use super::terminal::Terminal;
 pub(super) fn run(args: &DoctorArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
     let place = Place::open(&args.place);
     let contracts = setup::contracts(&args.place);
-    let images = setup::images(&args.place);
+    let images = setup::images_of(&args.place);
     let mut section = Section::new("doctor");
     let mut exit = Exit::Pass;
     match &place {

@@ -1,20 +1,24 @@
-//! Latency runs of the thermodynamic workload, with or without a contract.
+//! Latency runs of a workload, with or without a contract.
 //!
 //! A clause is judged by counting samples, and a figure always says where it was measured.
 
 use std::time::Duration;
 
-use gpu_core::BackendKind;
+use gpu_core::{BackendKind, Device};
 use slo_bench::{
-    Clause, Contract, MeasurePlan, Run, Section, Target, Thermodynamic, Variant, Verdict,
-    Workload as _, label, measure, number,
+    Clause, Contract, MeasurePlan, Reference, Run, Section, Target, Variant, Verdict,
+    WorkloadConfig, label, measure, number,
 };
 
 use super::setup::Setup;
 
+/// The seed of every run that is measured or compared.
+pub(super) const SEED: u64 = 42;
+
 /// What to measure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
+    pub(super) workload: Reference,
     pub(super) variant: Variant,
     pub(super) n: usize,
     pub(super) plan: MeasurePlan,
@@ -37,8 +41,10 @@ pub(super) fn run(
     request: &Request<'_>,
     demand: Demand,
 ) -> anyhow::Result<Option<u64>> {
-    let Request { variant, n, plan, contract } = *request;
-    let mut workload = Thermodynamic::new(variant, n, setup.device(), &setup.images)?;
+    let Request { workload, variant, n, plan, contract } = *request;
+    let (device, images) = (setup.device(), &setup.images);
+    let config = WorkloadConfig { variant, n, seed: SEED, device, images };
+    let mut workload = workload.open(&config, setup.frames.endless()?)?;
     let limits = contract.map(Contract::limits_ns).unwrap_or_default();
     let bar = setup.terminal.progress(workload.name(), plan.iterations);
     // A bar that is redrawn every iteration would be part of what is measured.
@@ -48,10 +54,10 @@ pub(super) fn run(
             bar.set_position(done);
         }
     };
-    let measured = measure(&mut workload, &plan, &limits, &setup.clock, progress);
+    let measured = measure(&mut *workload, &plan, &limits, &setup.clock, progress);
     bar.finish_and_clear();
     let measured = measured?;
-    let measured_on = place(setup, variant);
+    let measured_on = measured_on(device, variant);
     for phase in &measured.phases {
         let name = format!("{}: {}, median by events", workload.name(), phase.name);
         section.figure(name, milliseconds(phase.elapsed), "ms", &measured_on);
@@ -129,15 +135,14 @@ fn add_checks(
     }
 }
 
-/// The processor versions run on the host, whatever the device.
-fn place(setup: &Setup<'_>, variant: Variant) -> String {
-    let host = || label(&gpu_core::Device::host());
-    match (variant, setup.device().backend()) {
-        (Variant::Device, BackendKind::Cuda) => setup.label().to_owned(),
+/// Where a version runs, in words: the processor versions run on the host, whatever the device.
+pub(super) fn measured_on(device: &Device, variant: Variant) -> String {
+    match (variant, device.backend()) {
+        (Variant::Device, BackendKind::Cuda) => label(device),
         (Variant::Device, _) => {
-            format!("{}, the optimised version in place of the kernel", setup.label())
+            format!("{}, the optimised version in place of the kernels", label(device))
         }
-        (Variant::Naive | Variant::Optimised, _) => host(),
+        (Variant::Naive | Variant::Optimised, _) => label(&Device::host()),
     }
 }
 

@@ -5,6 +5,7 @@
 mod args;
 mod bench;
 mod doctor;
+mod dump;
 mod frames;
 mod latency;
 mod setup;

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use gpu_core::{BackendKind, Clock, Device, ErrorKind, KernelImages};
 use slo_bench::{
     ContractSet, Destination, Exit, Formula, FrameFile, FrameSource, Machine, Program,
-    REPORT_SCHEMA, Report, Section, UtcTime, Verdict, WORKLOADS,
+    REPORT_SCHEMA, Repeated, Report, Section, UtcTime, Verdict, WORKLOADS,
 };
 
 use super::args::{DeviceChoice, PlaceArgs, RunArgs};
@@ -92,6 +92,11 @@ impl<'a> Setup<'a> {
     ) -> anyhow::Result<Self> {
         let clock = Clock::real();
         let (started, start) = (UtcTime::now(), clock.now());
+        if args.input.is_some() && args.frames.is_some() {
+            let text =
+                "--frames counts frames of the formula; leave it out, --input brings its own";
+            return Err(Usage(text.to_owned()).into());
+        }
         let contracts = contracts(&args.place)?;
         let file =
             args.input.as_ref().map(|path| FrameFile::check(path).map(|count| (path, count)));
@@ -101,10 +106,7 @@ impl<'a> Setup<'a> {
             Some((path, count)) => Frames::File { path: path.clone(), count },
             None => Frames::Formula { count: args.frames.unwrap_or_else(|| frames(&place.device)) },
         };
-        let images = images(&args.place);
-        if args.place.images.is_some() || place.device.backend() == BackendKind::Cuda {
-            kernels::SOURCES.iter().try_for_each(|source| images.load(source).map(|_| ()))?;
-        }
+        let images = images(&args.place, &place.device)?;
         let destination = match &args.out {
             Some(folder) => Destination::at(folder)?,
             None => Destination::new_in(Path::new(REPORTS), &started)?,
@@ -221,7 +223,7 @@ fn program() -> Program {
     }
 }
 
-fn commit() -> Option<String> {
+pub(super) fn commit() -> Option<String> {
     let from_file = || {
         let file = std::env::current_exe().ok()?.with_file_name(COMMIT_FILE);
         std::fs::read_to_string(file).ok()
@@ -238,8 +240,17 @@ pub(super) fn contracts(args: &PlaceArgs) -> slo_bench::Result<ContractSet> {
     }
 }
 
-pub(super) fn images(args: &PlaceArgs) -> KernelImages {
+pub(super) fn images_of(args: &PlaceArgs) -> KernelImages {
     args.images.as_ref().map_or_else(KernelImages::discover, KernelImages::at)
+}
+
+/// The same, every image checked where the device needs one or a folder was named.
+pub(super) fn images(args: &PlaceArgs, device: &Device) -> gpu_core::Result<KernelImages> {
+    let images = images_of(args);
+    if args.images.is_some() || device.backend() == BackendKind::Cuda {
+        kernels::SOURCES.iter().try_for_each(|source| images.load(source).map(|_| ()))?;
+    }
+    Ok(images)
 }
 
 impl Frames {
@@ -254,6 +265,14 @@ impl Frames {
         Ok(match self {
             Self::Formula { count } => Box::new(Formula::first(*count)),
             Self::File { path, .. } => Box::new(FrameFile::open(path)?),
+        })
+    }
+
+    /// Frames without end from the first: those of the formula, or a file's again and again.
+    pub(super) fn endless(&self) -> slo_bench::Result<Box<dyn FrameSource>> {
+        Ok(match self {
+            Self::Formula { .. } => Box::new(Formula::unlimited()),
+            Self::File { path, .. } => Box::new(Repeated::new(FrameFile::open(path)?)?),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Reports on disk: all of one or nothing.
 //!
-//! A report is written into a folder beside its place, which then takes its name in one step.
+//! Never replaces anything but an earlier report.
 
 use std::fs;
 use std::io;
@@ -8,16 +8,24 @@ use std::path::{Path, PathBuf};
 
 use super::{REPORT_SCHEMA, Report, UtcTime};
 use crate::error::{Error, Result};
+use crate::folder::{Folder, Purpose};
 
 const JSON: &str = "report.json";
 const MARKDOWN: &str = "report.md";
 /// Most runs that may start in one second in one place.
 const NAMES_MAX: u32 = 100;
 
+/// What a folder of a report is.
+const PURPOSE: Purpose = Purpose {
+    holds: "a report",
+    option: "--out",
+    is_replaceable: |name| name == JSON || name == MARKDOWN,
+};
+
 /// A folder that a report can be written to, tried before the work begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Destination {
-    folder: PathBuf,
+    folder: Folder,
 }
 
 impl Destination {
@@ -26,18 +34,7 @@ impl Destination {
     /// # Errors
     /// [`Error::OutputTaken`] if it holds something else, [`Error::OutputUnwritable`] if nothing can be made there.
     pub fn at(folder: impl Into<PathBuf>) -> Result<Self> {
-        let folder = folder.into();
-        if folder.file_name().is_none() {
-            return Err(Error::OutputTaken { folder });
-        }
-        if fs::symlink_metadata(&folder).is_ok() && !is_replaceable(&folder)? {
-            return Err(Error::OutputTaken { folder });
-        }
-        let destination = Self { folder };
-        // Fails now rather than after a minute of work.
-        destination.stage()?;
-        destination.clear_stage();
-        Ok(destination)
+        Ok(Self { folder: Folder::at(folder, PURPOSE)? })
     }
 
     /// A new folder named after `time` in `parent`.
@@ -49,17 +46,19 @@ impl Destination {
         let names = (2..NAMES_MAX).map(|number| format!("{name}-{number}"));
         let mut folders = std::iter::once(name.clone()).chain(names).map(|name| parent.join(name));
         let free = folders.find(|folder| fs::symlink_metadata(folder).is_err());
-        Self::at(free.ok_or_else(|| Error::OutputTaken { folder: parent.join(name) })?)
+        let Purpose { holds, option, .. } = PURPOSE;
+        let taken = || Error::OutputTaken { folder: parent.join(name), holds, option };
+        Self::at(free.ok_or_else(taken)?)
     }
 
     /// Where the Markdown face will be.
     pub fn markdown(&self) -> PathBuf {
-        self.folder.join(MARKDOWN)
+        self.folder.path().join(MARKDOWN)
     }
 
     /// Where the JSON face will be.
     pub fn json(&self) -> PathBuf {
-        self.folder.join(JSON)
+        self.folder.path().join(JSON)
     }
 
     /// Writes `report`, replacing an earlier one. On an error nothing of it is left.
@@ -67,55 +66,23 @@ impl Destination {
     /// # Errors
     /// [`Error::OutputUnwritable`].
     pub fn store(&self, report: &Report) -> Result<()> {
-        let written = self.stage().and_then(|stage| {
-            write(&stage.join(JSON), &report.to_json())?;
-            write(&stage.join(MARKDOWN), &report.to_markdown())?;
-            self.replace_with(&stage)
+        let written = self.folder.stage().and_then(|stage| {
+            self.write(&stage.join(JSON), &report.to_json())?;
+            self.write(&stage.join(MARKDOWN), &report.to_markdown())?;
+            self.folder.replace_with(&stage)
         });
         if written.is_err() {
-            self.clear_stage();
+            self.folder.clear_stage();
         }
         written
     }
 
-    fn replace_with(&self, stage: &Path) -> Result<()> {
-        let previous = self.sibling("previous");
-        let failed = |error| unwritable(&self.folder, &error);
-        let had_one = fs::symlink_metadata(&self.folder).is_ok();
-        if had_one {
-            fs::rename(&self.folder, &previous).map_err(failed)?;
-        }
-        if let Err(error) = fs::rename(stage, &self.folder) {
-            if had_one {
-                // Put the earlier report back; the error that matters is the first.
-                let _ = fs::rename(&previous, &self.folder);
-            }
-            return Err(failed(error));
-        }
-        if had_one {
-            fs::remove_dir_all(&previous).map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    /// A fresh folder beside the final one, on the same file system.
-    fn stage(&self) -> Result<PathBuf> {
-        self.clear_stage();
-        let stage = self.sibling("unfinished");
-        fs::create_dir_all(&stage).map_err(|error| unwritable(&self.folder, &error))?;
-        Ok(stage)
-    }
-
-    fn clear_stage(&self) {
-        // Usually there is none; what cannot be removed shows when the next stage is made.
-        let _ = fs::remove_dir_all(self.sibling("unfinished"));
-    }
-
-    fn sibling(&self, ending: &str) -> PathBuf {
-        let mut name = std::ffi::OsString::from(".");
-        name.push(self.folder.file_name().unwrap_or_default());
-        name.push(format!(".{}.{ending}", std::process::id()));
-        self.folder.with_file_name(name)
+    fn write(&self, path: &Path, text: &str) -> Result<()> {
+        let written = fs::File::create(path).and_then(|mut file| {
+            io::Write::write_all(&mut file, text.as_bytes())?;
+            file.sync_all()
+        });
+        written.map_err(|error| self.folder.unwritable(path, &error))
     }
 }
 
@@ -144,31 +111,4 @@ impl Report {
         }
         serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
     }
-}
-
-/// Whether a folder is empty or holds a report and nothing else.
-fn is_replaceable(folder: &Path) -> Result<bool> {
-    if !folder.is_dir() {
-        return Ok(false);
-    }
-    let failed = |error| unwritable(folder, &error);
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        if name != JSON && name != MARKDOWN {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    let written = fs::File::create(path).and_then(|mut file| {
-        io::Write::write_all(&mut file, text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|error| unwritable(path, &error))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Error {
-    Error::OutputUnwritable { path: path.to_owned(), reason: error.to_string() }
 }

@@ -3,6 +3,8 @@
 //! Never times itself: [`measure`](crate::measure) does.
 
 #[cfg(feature = "workloads")]
+mod reference;
+#[cfg(feature = "workloads")]
 mod thermodynamic;
 
 use std::time::Duration;
@@ -10,9 +12,11 @@ use std::time::Duration;
 use crate::error::{Error, Result, nearest};
 
 #[cfg(feature = "workloads")]
-pub use thermodynamic::{Thermodynamic, Variant};
+pub use reference::{Reference, Variant, WorkloadConfig};
+#[cfg(feature = "workloads")]
+pub use thermodynamic::Thermodynamic;
 
-/// The workloads that this program can run.
+/// The workloads that this program can run, in the order in which it does.
 pub const WORKLOADS: &[&str] = &["thermodynamic"];
 
 /// Refuses a name that is not among `known`, with the nearest one.
@@ -40,6 +44,53 @@ pub struct Phase {
     pub elapsed: Duration,
 }
 
+/// One output of an iteration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Output<'a> {
+    /// Its name, such as `theta`.
+    pub name: &'static str,
+    /// What it came to.
+    pub values: Values<'a>,
+}
+
+/// What an output came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Values<'a> {
+    /// A list of numbers, always of the same length.
+    Many(&'a [f64]),
+    /// One number.
+    One(f64),
+    /// One choice among several, from 0.
+    Choice(i64),
+}
+
+impl<'a> Output<'a> {
+    /// A list of numbers.
+    pub fn many(name: &'static str, values: &'a [f64]) -> Self {
+        Self { name, values: Values::Many(values) }
+    }
+
+    /// One number.
+    pub fn one(name: &'static str, value: f64) -> Self {
+        Self { name, values: Values::One(value) }
+    }
+
+    /// One choice among several.
+    pub fn choice(name: &'static str, choice: usize) -> Self {
+        Self { name, values: Values::Choice(i64::try_from(choice).unwrap_or(i64::MAX)) }
+    }
+
+    /// The first value that is not finite, and its index.
+    fn fault(&self) -> Option<(usize, f64)> {
+        let values = match &self.values {
+            Values::Many(values) => *values,
+            Values::One(value) => std::slice::from_ref(value),
+            Values::Choice(_) => &[],
+        };
+        values.iter().copied().enumerate().find(|(_, value)| !value.is_finite())
+    }
+}
+
 /// Work that repeats.
 pub trait Workload {
     /// Its name and version, such as `thermodynamic, naive`.
@@ -48,21 +99,87 @@ pub trait Workload {
     /// Its size.
     fn n(&self) -> usize;
 
+    /// Brings the input of the next iteration into place. Called once before each, never inside a sample.
+    ///
+    /// # Errors
+    /// What the source of the input says, or what is wrong with it; the workload is as it was, and may be given another.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// One iteration: from input in page-locked memory to every output in page-locked memory and the stream synchronised.
     ///
     /// # Errors
-    /// What the device says.
+    /// What the device says, or which part of the work failed.
     fn step(&mut self) -> Result<()>;
+
+    /// Shows every output of the last iteration, always the same ones in the same order; nothing before the first.
+    fn outputs(&self, visit: &mut dyn FnMut(Output<'_>));
 
     /// Refuses outputs of the last iteration that are not finite. Called between samples, never inside one.
     ///
     /// # Errors
-    /// [`Error::OutputValue`](crate::Error::OutputValue).
-    fn check(&self) -> Result<()>;
+    /// [`Error::OutputValue`].
+    fn check(&self) -> Result<()> {
+        let mut fault = None;
+        self.outputs(&mut |output| {
+            if fault.is_none() {
+                fault = output.fault().map(|(index, value)| (output.name, index, value));
+            }
+        });
+        match fault {
+            None => Ok(()),
+            Some((output, index, value)) => {
+                Err(Error::OutputValue { workload: self.name(), output, index, value })
+            }
+        }
+    }
 
     /// One iteration with a timed event around each part. Slower than [`step`](Self::step): never a latency sample.
     ///
     /// # Errors
-    /// What the device says.
+    /// As for [`step`](Self::step).
     fn phases(&mut self) -> Result<Vec<Phase>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Puts out one list, one number and one choice.
+    struct Fixed([f64; 3], f64);
+
+    impl Workload for Fixed {
+        fn name(&self) -> String {
+            "fixed".to_owned()
+        }
+
+        fn n(&self) -> usize {
+            3
+        }
+
+        fn step(&mut self) -> Result<()> {
+            Ok(())
+        }
+
+        fn outputs(&self, visit: &mut dyn FnMut(Output<'_>)) {
+            visit(Output::many("list", &self.0));
+            visit(Output::one("number", self.1));
+            visit(Output::choice("choice", 4));
+        }
+
+        fn phases(&mut self) -> Result<Vec<Phase>> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn the_first_output_that_is_not_finite_is_named() {
+        let check = |list, number| Fixed(list, number).check().map_err(|error| error.to_string());
+        assert_eq!(check([0.0, -1.0, f64::MAX], 0.5), Ok(()));
+        let message = "workload `fixed`: list is inf at index 1";
+        assert_eq!(check([0.0, f64::INFINITY, f64::NAN], f64::NAN), Err(message.to_owned()));
+        let message = "workload `fixed`: number is NaN at index 0";
+        assert_eq!(check([0.0; 3], f64::NAN), Err(message.to_owned()));
+    }
 }

@@ -5,29 +5,14 @@
 use gpu_core::{Device, Event, KernelImages, PinnedBuffer, Stream};
 use kernels::thermodynamic::{Evolution, Network, Observables, naive, optimised};
 
-use super::{Phase, Workload};
-use crate::error::{Error, Result};
-
-/// Its name in contracts and reports.
-const NAME: &str = "thermodynamic";
-/// The seed of the initial state and of the noise, as in every comparison of this workload.
-const SEED: u64 = 42;
-
-/// Which version of the workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
-    /// The equations loop by loop on one thread.
-    Naive,
-    /// The same results on all cores.
-    Optimised,
-    /// The kernels; on the host backend, the optimised version in their place.
-    Device,
-}
+use super::{Output, Phase, Reference, Variant, Workload, WorkloadConfig};
+use crate::error::Result;
 
 /// Ten steps of the network a call, its state kept between calls.
 #[derive(Debug)]
 pub struct Thermodynamic {
     n: usize,
+    variant: Variant,
     /// What the last call observed; `None` before the first.
     seen: Option<Observables>,
     version: Version,
@@ -35,8 +20,7 @@ pub struct Thermodynamic {
 
 #[derive(Debug)]
 enum Version {
-    Naive(Network),
-    Optimised(Network),
+    Processor(Network),
     Device(Box<OnDevice>),
 }
 
@@ -48,21 +32,40 @@ struct OnDevice {
     events: [Event; 3],
     /// Where calls with events between their parts download to.
     results: PinnedBuffer<f64>,
+    latest: Latest,
+}
+
+/// Where the results of the last call are.
+#[derive(Clone, Copy, Debug)]
+enum Latest {
+    Called,
+    Timed,
 }
 
 impl Thermodynamic {
-    /// The network of `n` oscillators at its beginning. Only [`Variant::Device`] uses the device.
+    /// The network of `config.n` oscillators at its beginning.
     ///
     /// # Errors
     /// If `n` is 0, the kernel's image is missing or stale, memory runs out, or the device fails.
-    pub fn new(variant: Variant, n: usize, device: &Device, images: &KernelImages) -> Result<Self> {
-        let network = Network::initial(n, SEED)?;
+    pub fn new(config: &WorkloadConfig<'_>) -> Result<Self> {
+        let WorkloadConfig { variant, n, seed, device, images } = *config;
+        let network = Network::initial(n, seed)?;
         let version = match variant {
-            Variant::Naive => Version::Naive(network),
-            Variant::Optimised => Version::Optimised(network),
+            Variant::Naive | Variant::Optimised => Version::Processor(network),
             Variant::Device => Version::Device(Box::new(OnDevice::new(device, images, &network)?)),
         };
-        Ok(Self { n, seen: None, version })
+        Ok(Self { n, variant, seen: None, version })
+    }
+
+    /// Angles and velocities after the last call.
+    fn state(&self) -> (&[f64], &[f64]) {
+        match &self.version {
+            Version::Processor(network) => (network.theta(), network.v()),
+            Version::Device(device) => match device.latest {
+                Latest::Called => device.evolution.downloaded(),
+                Latest::Timed => device.results[..2 * self.n].split_at(self.n),
+            },
+        }
     }
 }
 
@@ -75,12 +78,18 @@ impl OnDevice {
             stream: device.stream()?,
             events: [device.timed_event()?, device.timed_event()?, device.timed_event()?],
             results,
+            latest: Latest::Called,
         })
     }
 
+    fn step(&mut self) -> gpu_core::Result<Observables> {
+        self.latest = Latest::Called;
+        self.evolution.call(&self.stream)
+    }
+
     /// One call with events between its parts.
-    fn phases(&mut self) -> gpu_core::Result<Vec<Phase>> {
-        let Self { evolution, stream, events, results } = self;
+    fn phases(&mut self) -> gpu_core::Result<(Observables, Vec<Phase>)> {
+        let Self { evolution, stream, events, results, latest } = self;
         let [start, computed, downloaded] = &*events;
         stream.record(start)?;
         evolution.enqueue(stream)?;
@@ -89,21 +98,22 @@ impl OnDevice {
             scope.download(evolution.outputs(), results)?;
             scope.stream().record(downloaded)
         })?;
-        Ok(vec![
+        *latest = Latest::Timed;
+        let [.., kinetic, interaction, order, heat, entropy] = results[..] else {
+            unreachable!("a network's results end with its observables");
+        };
+        let seen = Observables { kinetic, interaction, order, heat, entropy };
+        let phases = vec![
             Phase { name: "kernel", elapsed: computed.elapsed_since(start)? },
             Phase { name: "download", elapsed: downloaded.elapsed_since(computed)? },
-        ])
+        ];
+        Ok((seen, phases))
     }
 }
 
 impl Workload for Thermodynamic {
     fn name(&self) -> String {
-        let version = match &self.version {
-            Version::Naive(_) => "naive",
-            Version::Optimised(_) => "optimised",
-            Version::Device(_) => "device",
-        };
-        format!("{NAME}, {version}")
+        format!("{}, {}", Reference::Thermodynamic.name(), self.variant.name())
     }
 
     fn n(&self) -> usize {
@@ -112,43 +122,30 @@ impl Workload for Thermodynamic {
 
     fn step(&mut self) -> Result<()> {
         self.seen = Some(match &mut self.version {
-            Version::Naive(network) => naive::evolve(network),
-            Version::Optimised(network) => optimised::evolve(network),
-            Version::Device(device) => device.evolution.call(&device.stream)?,
+            Version::Processor(network) if self.variant == Variant::Naive => naive::evolve(network),
+            Version::Processor(network) => optimised::evolve(network),
+            Version::Device(device) => device.step()?,
         });
         Ok(())
     }
 
-    fn check(&self) -> Result<()> {
-        let (theta, v) = match &self.version {
-            Version::Naive(network) | Version::Optimised(network) => (network.theta(), network.v()),
-            Version::Device(device) => device.evolution.downloaded(),
-        };
-        finite("theta", theta)?;
-        finite("v", v)?;
-        let Some(Observables { kinetic, interaction, order, heat, entropy }) = self.seen else {
-            return Ok(());
-        };
-        finite(
-            "kinetic, interaction, order, heat, entropy",
-            &[kinetic, interaction, order, heat, entropy],
-        )
+    fn outputs(&self, visit: &mut dyn FnMut(Output<'_>)) {
+        let Some(seen) = self.seen else { return };
+        let (theta, v) = self.state();
+        visit(Output::many("theta", theta));
+        visit(Output::many("v", v));
+        visit(Output::one("kinetic", seen.kinetic));
+        visit(Output::one("interaction", seen.interaction));
+        visit(Output::one("order", seen.order));
+        visit(Output::one("heat", seen.heat));
+        visit(Output::one("entropy", seen.entropy));
     }
 
     fn phases(&mut self) -> Result<Vec<Phase>> {
-        match &mut self.version {
-            Version::Naive(_) | Version::Optimised(_) => Ok(Vec::new()),
-            Version::Device(device) => Ok(device.phases()?),
-        }
-    }
-}
-
-fn finite(output: &'static str, values: &[f64]) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(index) => {
-            Err(Error::OutputValue { workload: NAME, output, index, value: values[index] })
-        }
+        let Version::Device(device) = &mut self.version else { return Ok(Vec::new()) };
+        let (seen, phases) = device.phases()?;
+        self.seen = Some(seen);
+        Ok(phases)
     }
 }
 
@@ -158,8 +155,13 @@ mod tests {
 
     use super::*;
 
+    const SEED: u64 = 42;
+
     fn workload(variant: Variant) -> Thermodynamic {
-        Thermodynamic::new(variant, 40, &Device::host(), &KernelImages::at("nowhere")).unwrap()
+        let (device, images) = (Device::host(), KernelImages::at("nowhere"));
+        let config =
+            WorkloadConfig { variant, n: 40, seed: SEED, device: &device, images: &images };
+        Thermodynamic::new(&config).unwrap()
     }
 
     #[test]
@@ -178,12 +180,20 @@ mod tests {
     #[test]
     fn a_call_with_events_is_a_call_like_any_other() {
         let (mut plain, mut timed) = (workload(Variant::Device), workload(Variant::Device));
-        plain.step().unwrap();
-        let names: Vec<_> = timed.phases().unwrap().iter().map(|phase| phase.name).collect();
-        assert_eq!(names, ["kernel", "download"]);
-        plain.step().unwrap();
-        timed.step().unwrap();
-        assert_eq!(plain.seen, timed.seen);
+        let seen = |workload: &Thermodynamic| {
+            let mut all = Vec::new();
+            workload.outputs(&mut |output| all.push(format!("{output:?}")));
+            all
+        };
+        for _ in 0..2 {
+            plain.step().unwrap();
+            let names: Vec<_> = timed.phases().unwrap().iter().map(|phase| phase.name).collect();
+            assert_eq!(names, ["kernel", "download"]);
+            assert_eq!(seen(&plain), seen(&timed));
+            plain.step().unwrap();
+            timed.step().unwrap();
+            assert_eq!(seen(&plain), seen(&timed));
+        }
         assert!(workload(Variant::Naive).phases().unwrap().is_empty());
     }
 
@@ -193,20 +203,29 @@ mod tests {
         let state =
             State { theta: theta.into(), v: v.into(), omega: vec![1.0; 2], coupling: vec![0.0; 4] };
         let network = Network::new(parameters, state, SEED).unwrap();
-        let workload = Thermodynamic { n: 2, seen: None, version: Version::Naive(network) };
+        let mut workload = workload(Variant::Naive);
+        workload.version = Version::Processor(network);
+        workload.seen = Some(Observables {
+            kinetic: 0.0,
+            interaction: 0.0,
+            order: 0.0,
+            heat: 0.0,
+            entropy: 0.0,
+        });
         workload.check().unwrap_err().to_string()
     }
 
     #[test]
     fn an_output_that_is_not_finite_is_named() {
         let message = refusal([0.0; 2], [0.0, f64::INFINITY]);
-        assert_eq!(message, "workload `thermodynamic`: v is inf at index 1");
+        assert_eq!(message, "workload `thermodynamic, naive`: v is inf at index 1");
         let message = refusal([f64::NAN, 0.0], [0.0; 2]);
-        assert_eq!(message, "workload `thermodynamic`: theta is NaN at index 0");
+        assert_eq!(message, "workload `thermodynamic, naive`: theta is NaN at index 0");
         let mut workload = workload(Variant::Naive);
+        assert!(workload.check().is_ok(), "there is nothing to refuse before the first call");
         workload.step().unwrap();
         workload.seen = workload.seen.map(|seen| Observables { heat: f64::NAN, ..seen });
         let message = workload.check().unwrap_err().to_string();
-        assert!(message.contains("heat, entropy is NaN at index 3"), "{message}");
+        assert!(message.contains("heat is NaN at index 0"), "{message}");
     }
 }

@@ -1,7 +1,7 @@
-//! Section `contract`: the workload against what it promises on this kind of device.
+//! Section `contract`: a first look at each workload against what it promises on this kind of device.
 
 use gpu_core::BackendKind;
-use slo_bench::{MeasurePlan, Section, Variant, milliseconds};
+use slo_bench::{MeasurePlan, Reference, Section, Variant, milliseconds};
 
 use super::Amount;
 use crate::program::latency::{Demand, Request, applicable, run};
@@ -16,8 +16,9 @@ pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Sect
     for contract in applicable(setup, &mut section, None) {
         let iterations = samples.min(contract.iterations);
         let plan = MeasurePlan { warm_up, iterations, phase_passes: 20 };
-        let request =
-            Request { variant: Variant::Device, n: contract.n, plan, contract: Some(contract) };
+        let workload = Reference::find(&contract.workload)?;
+        let (variant, n) = (Variant::Device, contract.n);
+        let request = Request { workload, variant, n, plan, contract: Some(contract) };
         run(setup, &mut section, &request, Demand::FirstLook)?;
     }
     let seen = section.runs.iter().map(|run| {

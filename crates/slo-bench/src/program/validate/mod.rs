@@ -7,15 +7,16 @@ mod kernel;
 mod pipeline;
 mod resilience;
 mod tuning;
+mod versions;
 
 use clap::ValueEnum as _;
 pub(super) use pipeline::overlap;
 use slo_bench::{Exit, Section};
 
 use super::args::{SectionName, ValidateArgs};
-use super::doctor;
 use super::setup::Setup;
 use super::terminal::Terminal;
+use super::{doctor, dump};
 
 /// How much of each thing is run. The size of the workloads is no part of it.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +25,10 @@ struct Amount {
     frames: u64,
     /// Seeds of the simulated device.
     seeds: u64,
-    /// Calls of the thermodynamic evolution compared with its naive version.
-    calls: u32,
+    /// Frames of each workload compared in every version.
+    naive_frames: u64,
+    /// Frames of each workload on which a GPU is compared with the optimised version.
+    device_frames: u64,
     /// Elements that the tuned kernel sums.
     tuning_len: u32,
     /// Samples of a contract on a GPU.
@@ -37,7 +40,8 @@ struct Amount {
 const FULL: Amount = Amount {
     frames: 10_000,
     seeds: 8,
-    calls: 20,
+    naive_frames: 10,
+    device_frames: 1_000,
     tuning_len: 1 << 22,
     samples_cuda: 10_000,
     samples_host: 200,
@@ -45,14 +49,22 @@ const FULL: Amount = Amount {
 const QUICK: Amount = Amount {
     frames: 1_000,
     seeds: 2,
-    calls: 3,
+    naive_frames: 2,
+    device_frames: 50,
     tuning_len: 1 << 18,
     samples_cuda: 2_000,
     samples_host: 100,
 };
 
 pub(super) fn run(args: &ValidateArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let amount = if args.quick { QUICK } else { FULL };
+    if let Some(folder) = &args.dump {
+        return dump::run(args, folder, terminal);
+    }
+    dump::refuse_without(args)?;
+    let mut amount = if args.quick { QUICK } else { FULL };
+    if let Some(frames) = args.compared_frames {
+        (amount.naive_frames, amount.device_frames) = (frames, frames);
+    }
     let setup = Setup::new(&args.run, |_| amount.frames, terminal)?;
     setup.announce(if args.quick { "validate --quick" } else { "validate" });
     terminal.heading();

@@ -1,0 +1,120 @@
+//! The reference workloads by name, and how one is opened.
+//!
+//! Computes nothing: each workload has a file of its own.
+
+use gpu_core::{Device, KernelImages};
+
+use super::{Thermodynamic, WORKLOADS, Workload, check_workload};
+use crate::error::Result;
+use crate::frames::FrameSource;
+
+/// A reference workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// W2, the evolution of a thermodynamic network: ten steps a call.
+    Thermodynamic,
+}
+
+/// Which version of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// The equations loop by loop on one thread.
+    Naive,
+    /// The same results on all cores.
+    Optimised,
+    /// The kernels; on the host backend, the optimised version in their place.
+    Device,
+}
+
+/// What a workload is opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkloadConfig<'a> {
+    /// Which version.
+    pub variant: Variant,
+    /// Its size.
+    pub n: usize,
+    /// Seed of the initial state and of the noise.
+    pub seed: u64,
+    /// Where [`Variant::Device`] runs; the other versions do not use it.
+    pub device: &'a Device,
+    /// Compiled kernels, for a CUDA device.
+    pub images: &'a KernelImages,
+}
+
+impl Reference {
+    /// All of them, in the order in which they run.
+    pub const ALL: [Self; 1] = [Self::Thermodynamic];
+
+    /// Its name in contracts, reports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Thermodynamic => "thermodynamic",
+        }
+    }
+
+    /// Its short name in the files of a [`Dump`](crate::Dump).
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Thermodynamic => "w2",
+        }
+    }
+
+    /// The size that it is judged at.
+    pub fn n(self) -> usize {
+        900
+    }
+
+    /// The workload of this name.
+    ///
+    /// # Errors
+    /// [`Error::WorkloadUnknown`](crate::Error::WorkloadUnknown).
+    pub fn find(name: &str) -> Result<Self> {
+        check_workload(name, WORKLOADS)?;
+        let found = Self::ALL.into_iter().find(|workload| workload.name() == name);
+        Ok(found.expect("WORKLOADS names them all"))
+    }
+
+    /// The workload at its beginning. Its input comes from `frames`, if it takes frames.
+    ///
+    /// # Errors
+    /// If it cannot have this size, a kernel's image is missing or stale, memory runs out, or the device fails.
+    pub fn open(
+        self,
+        config: &WorkloadConfig<'_>,
+        frames: Box<dyn FrameSource>,
+    ) -> Result<Box<dyn Workload>> {
+        Ok(match self {
+            Self::Thermodynamic => {
+                drop(frames);
+                Box::new(Thermodynamic::new(config)?)
+            }
+        })
+    }
+}
+
+impl Variant {
+    /// As it stands in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Naive => "naive",
+            Self::Optimised => "optimised",
+            Self::Device => "device",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn every_name_finds_its_workload() {
+        let names: Vec<_> = Reference::ALL.iter().map(|workload| workload.name()).collect();
+        assert_eq!(names, WORKLOADS);
+        for workload in Reference::ALL {
+            assert_eq!(Reference::find(workload.name()).unwrap(), workload);
+        }
+        assert!(matches!(Reference::find("thermo"), Err(Error::WorkloadUnknown { .. })));
+    }
+}
