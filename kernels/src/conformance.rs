@@ -7,6 +7,9 @@ use gpu_core::{
     Device, DeviceBuffer, KernelImages, Launch, LaunchSpace, Pod, Point, Result, Stream,
 };
 
+use crate::active_inference::{
+    self, Agent, Infer, Inference, OBSERVATIONS, Outputs, WINDOWS, observations_alone,
+};
 use crate::frame::{FRAME_LEN, SAMPLES, TrackingError, TrackingErrorArgs, tracking_error};
 use crate::philox::{Draw, Philox};
 use crate::source::Tunable;
@@ -84,12 +87,13 @@ pub fn check_all<'a>(
     seed: u64,
 ) -> impl Iterator<Item = KernelCheck> + 'a {
     let context = Context { device, images, random: Philox::new(seed), seed };
-    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 5] = [
+    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 6] = [
         |context| context.check("saxpy", "y", Context::saxpy),
         |context| context.check("reduce_sum", "sum", Context::reduce_sum),
         |context| context.check("tracking_error", "errors", Context::tracking_error),
         |context| context.evolve::<Evolve>(Program::Streaming),
         |context| context.evolve::<EvolveResident>(Program::Resident),
+        |context| context.infer(),
     ];
     checks.into_iter().flat_map(move |check| check(&context))
 }
@@ -247,6 +251,59 @@ impl Context<'_> {
                 let differences = Differences::between(expected, (&actual, &actual_seen));
                 for (check, (_, difference)) in checks.iter_mut().zip(differences.named()) {
                     check.note(Case { len: n, launch }, difference);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A check for each quantity of active inference.
+    fn infer(&self) -> Vec<KernelCheck> {
+        let checks = active_inference::TOLERANCES
+            .named()
+            .map(|(quantity, tolerance)| KernelCheck::new(Infer::SOURCE.name, quantity, tolerance));
+        let mut checks = Vec::from(checks);
+        if let Err(error) = self.infer_calls(&mut checks) {
+            checks.iter_mut().for_each(|check| check.fail(error.clone().into()));
+        }
+        checks
+    }
+
+    /// The workload's first call and one of an agent in mid-life, on every launch of the space and on one that is small.
+    fn infer_calls(&self, checks: &mut [KernelCheck]) -> Result<()> {
+        let beginning = Agent::initial(self.seed);
+        let mid_life = beginning.clone().with_mu(self.doubles(5, WINDOWS))?;
+        // The frame of the random numbers is about to start over.
+        let mid_life = mid_life.with_calls(u64::from(u32::MAX));
+        let drawn = self.doubles(6, OBSERVATIONS);
+        let around_one = std::array::from_fn(|i| 1.0 + 0.3 * drawn[i]);
+        let calls = [(beginning, observations_alone()), (mid_life, around_one)];
+        let expected: Vec<_> = calls
+            .iter()
+            .map(|(agent, observations)| {
+                let mut agent = agent.clone();
+                let outputs = active_inference::naive::infer(&mut agent, observations);
+                (agent, outputs)
+            })
+            .collect();
+        let stream = self.device.stream()?;
+        let fitting = *Inference::new(self.device, self.images, &calls[0].0)?.prepared().launch();
+        for launch in launches::<Infer>(WINDOWS).chain([fitting, Launch::linear(3, 64)]) {
+            let inference = Inference::with_launch(self.device, self.images, &calls[0].0, launch);
+            // A device with few multiprocessors cannot hold every launch of the space at once.
+            let mut inference = match inference {
+                Err(gpu_core::Error::Cooperative { .. }) => continue,
+                other => other?,
+            };
+            for ((agent, observations), (expected, outputs)) in calls.iter().zip(&expected) {
+                inference.reset(&stream, agent)?;
+                inference.poison(&stream)?;
+                let actual_outputs = Outputs::from(inference.call(&stream, observations)?);
+                let actual = (&inference.agent(&stream)?, &actual_outputs);
+                let differences =
+                    active_inference::Differences::between((expected, outputs), actual);
+                for (check, (_, difference)) in checks.iter_mut().zip(differences.named()) {
+                    check.note(Case { len: WINDOWS, launch }, difference);
                 }
             }
         }

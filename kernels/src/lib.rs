@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+pub mod active_inference;
 pub mod conformance;
 pub mod frame;
 pub mod philox;

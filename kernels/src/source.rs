@@ -6,22 +6,26 @@ use gpu_core::{
     Device, Error, Kernel, KernelImages, KernelSource, Launch, LaunchSpace, Point, Prepared, Result,
 };
 
+use crate::active_inference::Infer;
 use crate::frame::TrackingError;
 use crate::thermodynamic::{Evolve, EvolveResident};
 use crate::vector::{ReduceSum, Saxpy};
 
 /// Names and texts of everything in `include/`, sorted by name. Each image depends on all of them.
 pub const HEADERS: &[(&str, &str)] = &[
+    ("agent.cuh", include_str!("../include/agent.cuh")),
     ("index.cuh", include_str!("../include/index.cuh")),
     ("network.cuh", include_str!("../include/network.cuh")),
+    ("normals.cuh", include_str!("../include/normals.cuh")),
     ("philox.cuh", include_str!("../include/philox.cuh")),
     ("reduce.cuh", include_str!("../include/reduce.cuh")),
 ];
 
 /// Every kernel of this crate, sorted by name.
-pub const SOURCES: [KernelSource; 5] = [
+pub const SOURCES: [KernelSource; 6] = [
     Evolve::SOURCE,
     EvolveResident::SOURCE,
+    Infer::SOURCE,
     ReduceSum::SOURCE,
     Saxpy::SOURCE,
     TrackingError::SOURCE,

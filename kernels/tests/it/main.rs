@@ -5,6 +5,7 @@
 
 mod conformance;
 mod evolution;
+mod inference;
 mod refusals;
 mod signatures;
 mod sources;

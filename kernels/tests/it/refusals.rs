@@ -2,6 +2,7 @@
 
 use gpu_core::{Device, ErrorKind, Kernel, KernelImages, Launch, LaunchContract};
 use kernels::Tunable;
+use kernels::active_inference::{Agent, Infer, InferArgs, OUTPUTS, Parameters as ModelParameters};
 use kernels::frame::{TrackingError, TrackingErrorArgs};
 use kernels::thermodynamic::{Evolution, Evolve, EvolveResident, Network, Program};
 use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs, SumWorkspace};
@@ -128,6 +129,7 @@ fn launches_beyond_the_contract_are_refused_and_the_whole_space_is_within() {
     assert_contract::<TrackingError>();
     assert_contract::<Evolve>();
     assert_contract::<EvolveResident>();
+    assert_contract::<Infer>();
 }
 
 #[test]
@@ -189,4 +191,48 @@ fn a_network_that_does_not_fit_the_chip_is_refused_by_the_resident_kernel_alone(
     assert_refused(&call(17, resident(2)).unwrap_err(), &["evolve_resident", "more blocks"]);
     assert!(call(16, resident(2)).is_ok());
     assert!(call(1025, Program::Streaming(Launch::linear(129, 256))).is_ok());
+}
+
+#[test]
+fn active_inference_needs_every_view_at_its_length_and_a_model() {
+    let device = Device::host();
+    // Lengths of observations, folded coupling, mean, outputs, foreseen windows, scratch and arrivals.
+    let right = [100, 90_000, 900, OUTPUTS, 4500, InferArgs::scratch_len(10), 2];
+    let check = |lengths: [usize; 7], parts, parameters| {
+        let [observations, folded, mu, outputs, foreseen] =
+            [0, 1, 2, 3, 4].map(|place| device.buffer::<f64>(lengths[place]).unwrap());
+        let [mut outputs, mut foreseen] = [outputs, foreseen];
+        let mut scratch = device.buffer::<[f64; 2]>(lengths[5]).unwrap();
+        let mut arrivals = device.buffer::<u32>(lengths[6]).unwrap();
+        let args = InferArgs {
+            observations: observations.view(),
+            folded: folded.view(),
+            mu: mu.view(),
+            outputs: outputs.view_mut(),
+            foreseen: foreseen.view_mut(),
+            scratch: scratch.view_mut(),
+            arrivals: arrivals.view_mut(),
+            parts,
+            parameters,
+            seed: 0,
+            calls: 0,
+        };
+        Infer::check(&args, &Infer::launch_for(900))
+    };
+    let parameters = *Agent::initial(0).parameters();
+    assert!(check(right, 10, parameters).is_ok());
+    for place in 0..right.len() {
+        for by in [-1_isize, 1] {
+            let mut lengths = right;
+            lengths[place] = lengths[place].checked_add_signed(by).unwrap();
+            assert_refused(&check(lengths, 10, parameters).unwrap_err(), &["elements"]);
+        }
+    }
+    for parts in [0, 1, 11, 30, 100] {
+        let mut lengths = right;
+        lengths[5] = InferArgs::scratch_len(parts);
+        assert_refused(&check(lengths, parts, parameters).unwrap_err(), &["`infer`", "parts"]);
+    }
+    let frictionless = ModelParameters { friction: 0.0, ..parameters };
+    assert_refused(&check(right, 10, frictionless).unwrap_err(), &["`infer`", "friction"]);
 }

@@ -3,6 +3,7 @@
 //! Reads the signature in the source text, so it needs no compiler.
 
 use gpu_core::{Device, DeviceBuffer, Params};
+use kernels::active_inference::{Agent, Infer, InferArgs, OUTPUTS};
 use kernels::frame::{TrackingError, TrackingErrorArgs};
 use kernels::thermodynamic::{Evolve, EvolveArgs, EvolveResident, Parameters};
 use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs};
@@ -89,6 +90,30 @@ fn every_wrapper_binds_what_its_entry_point_takes() {
     };
     assert_binds::<Evolve>(&device, &args);
     assert_binds::<EvolveResident>(&device, &args);
+}
+
+#[test]
+fn the_wrapper_of_active_inference_binds_what_its_entry_point_takes() {
+    let device = Device::host();
+    let (observations, folded) = (buffer(&device, 100), buffer(&device, 900 * 100));
+    let (mu, mut outputs) = (buffer(&device, 900), buffer(&device, OUTPUTS));
+    let mut foreseen = buffer(&device, 5 * 900);
+    let mut scratch = buffer(&device, InferArgs::scratch_len(10));
+    let mut arrivals = buffer(&device, 2);
+    let args = InferArgs {
+        observations: observations.view(),
+        folded: folded.view(),
+        mu: mu.view(),
+        outputs: outputs.view_mut(),
+        foreseen: foreseen.view_mut(),
+        scratch: scratch.view_mut(),
+        arrivals: arrivals.view_mut(),
+        parts: 10,
+        parameters: *Agent::initial(0).parameters(),
+        seed: 1,
+        calls: 0,
+    };
+    assert_binds::<Infer>(&device, &args);
 }
 
 #[test]
