@@ -5,7 +5,7 @@ use kernels::active_inference::{Agent, Inference, Outputs, compare, naive, obser
 
 #[expect(clippy::print_stdout, reason = "an example shows its result")]
 fn main() -> anyhow::Result<()> {
-    let device = Device::auto();
+    let device = Device::auto()?;
     let stream = device.stream()?;
     let observations = observations_alone();
     let mut agent = Agent::initial(42);

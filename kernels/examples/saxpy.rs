@@ -6,7 +6,7 @@ use kernels::vector::{Saxpy, SaxpyArgs};
 
 #[expect(clippy::print_stdout, reason = "an example shows its result")]
 fn main() -> anyhow::Result<()> {
-    let device = Device::auto();
+    let device = Device::auto()?;
     let stream = device.stream()?;
     let saxpy = Saxpy::prepare(&device, &KernelImages::discover(), Saxpy::launch_for(1000))?;
 

@@ -5,7 +5,7 @@ use kernels::thermodynamic::{Evolution, Network, compare, naive};
 
 #[expect(clippy::print_stdout, reason = "an example shows its result")]
 fn main() -> anyhow::Result<()> {
-    let device = Device::auto();
+    let device = Device::auto()?;
     let stream = device.stream()?;
     let mut network = Network::initial(900, 42)?;
     let mut evolution = Evolution::new(&device, &KernelImages::discover(), &network)?;

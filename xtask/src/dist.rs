@@ -186,7 +186,7 @@ mod tests {
         fs::write(root.join("LICENSE-MIT"), "MIT").unwrap();
         fs::write(root.join("images/twice.fatbin"), "image").unwrap();
         let text = r#"{"schema":1,"nvcc":"13.0.88","flags":[],"images":{"twice":{"file":"twice.fatbin",
-            "source_hash":"00","bytes":5,"targets":[],"kernels":[]}}}"#;
+            "source_hash":"00","image_hash":"00","bytes":5,"targets":[],"kernels":[]}}}"#;
         fs::write(root.join("images").join("manifest.json"), text).unwrap();
         let manifest = Manifest::load(&root.join("images")).unwrap();
         (folder, manifest)

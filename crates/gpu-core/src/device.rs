@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::fault::{FaultPlan, FaultState, Operation};
 use crate::image::KernelImage;
 use crate::kernel::Module;
-use crate::properties::{BackendKind, DeviceProperties};
+use crate::properties::{BackendKind, DeviceProperties, MemoryInfo};
 use crate::stream::Stream;
 use crate::telemetry::TelemetrySample;
 use crate::view::StreamId;
@@ -96,8 +96,14 @@ impl Device {
     }
 
     /// The first CUDA device, or the host where there is none.
-    pub fn auto() -> Self {
-        Self::cuda(0).unwrap_or_else(|_| Self::host())
+    ///
+    /// # Errors
+    /// If there is a CUDA device but it cannot be used: that is never hidden behind the host.
+    pub fn auto() -> Result<Self> {
+        match Self::cuda(0) {
+            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(Self::host()),
+            other => other,
+        }
     }
 
     /// CUDA device `ordinal`, counted from 0.
@@ -141,7 +147,8 @@ impl Device {
         all
     }
 
-    /// Makes this device fail as `plan` says, counting from now. Replaces an earlier plan.
+    /// Makes this device fail as `plan` says, counting from now. Replaces an earlier plan. Clones are the same device,
+    /// so they fail too.
     pub fn with_faults(self, plan: FaultPlan) -> Self {
         self.inner.faults.replace(plan);
         self
@@ -202,6 +209,7 @@ impl Device {
     /// # Errors
     /// Of kind [`ErrorKind::Exhausted`] if they do not fit.
     pub fn buffer<T: Pod>(&self, len: usize) -> Result<DeviceBuffer<T>> {
+        const { assert!(align_of::<T>() <= ALIGNMENT, "an element is aligned to at most 256 bytes") };
         let bytes = byte_len::<T>(len)?;
         let memory = self.inner.run(Operation::Allocate, |backend| backend.memory(bytes))?;
         Ok(DeviceBuffer::new(Arc::clone(&self.inner), memory, len))
@@ -212,6 +220,7 @@ impl Device {
     /// # Errors
     /// Of kind [`ErrorKind::Exhausted`] if they do not fit.
     pub fn pinned<T: Pod>(&self, len: usize) -> Result<PinnedBuffer<T>> {
+        const { assert!(align_of::<T>() <= ALIGNMENT, "an element is aligned to at most 256 bytes") };
         let bytes = byte_len::<T>(len)?;
         let memory = self.inner.run(Operation::Allocate, |backend| backend.pinned(bytes))?;
         Ok(PinnedBuffer::new(Arc::clone(&self.inner), memory, len))
@@ -219,9 +228,13 @@ impl Device {
 
     /// Loads a kernel image. The host has no use for its content and accepts any.
     ///
+    /// # Safety
+    /// An entry point of the image that is launched as a [`Kernel`](crate::Kernel) must be what that kernel's
+    /// implementation promises of it. [`KernelImages::module`](crate::KernelImages::module) checks where an image comes from.
+    ///
     /// # Errors
     /// What the driver says of the image.
-    pub fn module(&self, image: &KernelImage) -> Result<Module> {
+    pub unsafe fn module(&self, image: &KernelImage) -> Result<Module> {
         let raw = self.inner.run(Operation::Load, |backend| backend.module(image))?;
         Ok(Module { raw, device: Arc::clone(&self.inner) })
     }
@@ -234,12 +247,14 @@ impl Device {
         self.inner.run(Operation::Synchronize, Backend::synchronize)
     }
 
-    /// Free and total memory of the device, in bytes.
+    /// Memory of the device at this moment.
     ///
     /// # Errors
     /// What the driver says.
-    pub fn memory_free_and_total(&self) -> Result<(u64, u64)> {
-        self.inner.run(Operation::Synchronize, Backend::memory_free_and_total)
+    pub fn memory(&self) -> Result<MemoryInfo> {
+        let (free_bytes, total_bytes) =
+            self.inner.run(Operation::Synchronize, Backend::memory_free_and_total)?;
+        Ok(MemoryInfo { free_bytes, total_bytes })
     }
 
     /// Clocks, power and utilisation at this moment; `None` on the host, where nothing reports them.
@@ -250,6 +265,9 @@ impl Device {
         self.inner.backend.telemetry()
     }
 }
+
+/// Alignment that every allocation of every backend has, in bytes.
+const ALIGNMENT: usize = 256;
 
 fn byte_len<T>(len: usize) -> Result<usize> {
     len.checked_mul(size_of::<T>())

@@ -177,6 +177,12 @@ pub enum Error {
         /// The size of the request.
         bytes: usize,
     },
+    /// A kernel's reference panicked on the host, which loses that device.
+    #[error("a kernel's reference panicked on the host device: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
     /// The device failed before and stays unusable in this process.
     #[error(
         "the device is lost since an earlier fault ({cause}); restart the process to use it again"
@@ -234,7 +240,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::OutOfMemory { .. } => ErrorKind::Exhausted,
-            Self::Poisoned { .. } => ErrorKind::Poisoned,
+            Self::Panicked { .. } | Self::Poisoned { .. } => ErrorKind::Poisoned,
             Self::Driver { code, .. } => driver_codes::kind(*code),
             Self::Injected { kind, .. } | Self::Telemetry { kind, .. } => *kind,
             Self::BackendMissing

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::backend::RawEvent;
 use crate::device::DeviceInner;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fault::Operation;
 
 /// A reusable point in a stream. Recording it again moves it.
@@ -39,8 +39,11 @@ impl Event {
     /// Time on the device from `earlier` to this event; both passed and timed.
     ///
     /// # Errors
-    /// [`Error::EventUntimed`](crate::Error::EventUntimed) if either has no time.
+    /// [`Error::EventUntimed`] if either has no time; [`Error::OtherDevice`].
     pub fn elapsed_since(&self, earlier: &Self) -> Result<Duration> {
+        if earlier.device.id != self.device.id {
+            return Err(Error::OtherDevice { what: "the earlier event" });
+        }
         self.device.run(Operation::Synchronize, |_| self.raw.elapsed_since(&earlier.raw))
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -109,6 +110,8 @@ impl FaultPlan {
 /// A plan and how far each kind of call has come.
 #[derive(Debug, Default)]
 pub(crate) struct FaultState {
+    /// Whether there is a rule: without one, calls need not be counted.
+    is_armed: AtomicBool,
     inner: Mutex<Counted>,
 }
 
@@ -121,15 +124,16 @@ struct Counted {
 impl FaultState {
     pub(crate) fn replace(&self, plan: FaultPlan) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_armed.store(!plan.rules.is_empty(), Ordering::Release);
         *inner = Counted { plan, calls: BTreeMap::new() };
     }
 
     /// Counts a call and fails it if the plan says so.
     pub(crate) fn check(&self, operation: Operation) -> Result<()> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.plan.rules.is_empty() {
+        if !self.is_armed.load(Ordering::Acquire) {
             return Ok(());
         }
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let index = *inner.calls.get(&operation).unwrap_or(&0);
         inner.calls.insert(operation, index + 1);
         let hit = inner.plan.rules.iter().find(|rule| {

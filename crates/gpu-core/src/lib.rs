@@ -8,7 +8,7 @@
 //! use gpu_core::Device;
 //!
 //! # fn main() -> gpu_core::Result<()> {
-//! let device = Device::auto();
+//! let device = Device::auto()?;
 //! let stream = device.stream()?;
 //! let mut numbers = device.buffer::<f64>(4)?;
 //! stream.write(&[1.0, 2.0, 3.0, 4.0], numbers.view_mut())?;
@@ -45,7 +45,7 @@ pub use fault::{FaultPlan, Operation};
 pub use image::{IMAGES_VARIABLE, KernelImage, KernelImages, KernelSource};
 pub use kernel::{HostMemory, Kernel, Module, Params};
 pub use launch::{Cooperation, KernelAttributes, Launch, LaunchContract, Prepared};
-pub use properties::{BackendKind, Capability, DeviceProperties};
+pub use properties::{BackendKind, Capability, DeviceProperties, MemoryInfo};
 pub use space::{Axis, LaunchSpace, Point};
 pub use stream::{Scope, Stream};
 pub use telemetry::TelemetrySample;

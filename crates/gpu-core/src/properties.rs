@@ -144,3 +144,12 @@ impl DeviceProperties {
         self.threads_per_multiprocessor_max / self.warp_size.max(1)
     }
 }
+
+/// Memory of a device at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct MemoryInfo {
+    /// Not allocated by anybody, in bytes.
+    pub free_bytes: u64,
+    /// All of it, in bytes.
+    pub total_bytes: u64,
+}

@@ -54,7 +54,7 @@ impl Subject for Copy {
 }
 
 fn main() -> Result<(), kernel_tuner::Error> {
-    let device = Device::auto();
+    let device = Device::auto()?;
     let (mut from, to) = (device.buffer(LEN)?, device.buffer(LEN)?);
     let expected: Vec<f64> = (0..1 << 20).map(f64::from).collect();
     device.stream()?.write(&expected, from.view_mut())?;

@@ -22,7 +22,7 @@ impl Stage for Echo {
 
 #[expect(clippy::print_stdout, reason = "an example shows its result")]
 fn main() -> memory_pipeline::Result<()> {
-    let device = Device::auto();
+    let device = Device::auto()?;
     let mut pipeline = MemoryOptimizer::new(&device, Echo, Config::new(1 << 20))?;
     for number in [1.0, 2.0, 3.0] {
         let mut lease = pipeline.acquire()?;

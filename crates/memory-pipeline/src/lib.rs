@@ -27,7 +27,7 @@
 //! }
 //!
 //! # fn main() -> memory_pipeline::Result<()> {
-//! let mut pipeline = MemoryOptimizer::new(&Device::auto(), Echo, Config::new(4))?;
+//! let mut pipeline = MemoryOptimizer::new(&Device::auto()?, Echo, Config::new(4))?;
 //! let mut output = [0; 10];
 //! let report = pipeline.pipeline_execute(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &mut output)?;
 //! assert_eq!(output, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);

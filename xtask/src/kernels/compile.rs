@@ -11,7 +11,7 @@ use std::thread;
 
 use anyhow::{Context as _, bail};
 
-use super::manifest::Image;
+use super::manifest::{Image, image_hash};
 use super::ptxas;
 use super::source::Source;
 use crate::process;
@@ -87,13 +87,14 @@ impl Compiler<'_> {
         if !output.status.success() {
             bail!("{} does not compile\n{}", source.path.display(), said.trim_end());
         }
-        let bytes = fs::metadata(&temporary)
-            .and_then(|written| fs::rename(&temporary, &path).map(|()| written.len()))
+        let image = fs::read(&temporary)
+            .and_then(|image| fs::rename(&temporary, &path).map(|()| image))
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Image {
             file,
             source_hash: source.hash.clone(),
-            bytes,
+            image_hash: image_hash(&image),
+            bytes: image.len() as u64,
             targets: TARGETS.map(str::to_owned).to_vec(),
             kernels: ptxas::parse(&said),
         })

@@ -28,9 +28,15 @@ pub(crate) struct Manifest {
 pub(crate) struct Image {
     pub(crate) file: String,
     pub(crate) source_hash: String,
+    /// BLAKE3 of the image, which a program compares before it loads it.
+    pub(crate) image_hash: String,
     pub(crate) bytes: u64,
     pub(crate) targets: Vec<String>,
     pub(crate) kernels: Vec<KernelUse>,
+}
+
+pub(super) fn image_hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
 }
 
 /// Why an image cannot be used as it is.
@@ -52,7 +58,7 @@ impl Stale {
             Self::OtherCompiler => "compiled by another nvcc",
             Self::OtherFlags => "compiled with other flags",
             Self::OtherSource => "source or header changed",
-            Self::OtherFile => "image file missing or of another size",
+            Self::OtherFile => "image file missing or changed",
         }
     }
 }
@@ -86,7 +92,7 @@ impl Manifest {
     ) -> Option<Stale> {
         let (nvcc, flags) = compiler;
         let Some(image) = self.images.get(&source.stem) else { return Some(Stale::Absent) };
-        let bytes = fs::metadata(folder.join(&image.file)).map(|file| file.len()).ok();
+        let hash = fs::read(folder.join(&image.file)).map(|bytes| image_hash(&bytes)).ok();
         if self.schema != SCHEMA {
             Some(Stale::OtherSchema)
         } else if nvcc.is_some_and(|version| version != self.nvcc) {
@@ -95,7 +101,7 @@ impl Manifest {
             Some(Stale::OtherFlags)
         } else if image.source_hash != source.hash {
             Some(Stale::OtherSource)
-        } else if bytes != Some(image.bytes) {
+        } else if hash.as_ref() != Some(&image.image_hash) {
             Some(Stale::OtherFile)
         } else {
             None

@@ -87,6 +87,7 @@ unsafe impl Kernel for Affine {
 }
 
 pub(crate) fn prepare(device: &Device, launch: Launch) -> Result<Prepared<Affine>> {
-    let module = device.module(&KernelImage::Ptx(PTX.to_owned()))?;
+    // SAFETY: the PTX above is what `Affine` promises.
+    let module = unsafe { device.module(&KernelImage::Ptx(PTX.to_owned())) }?;
     Prepared::new(device, &module, launch)
 }

@@ -36,6 +36,7 @@ suite!([
     a_kernel_writes_page_locked_memory_that_a_scope_lends,
     lent_memory_is_refused_by_other_streams,
     an_event_can_be_recorded_again,
+    looking_again_and_again_comes_to_an_end,
     timed_events_measure_and_plain_ones_refuse,
     lengths_that_differ_are_refused,
     launches_beyond_the_contract_are_refused,
@@ -238,6 +239,18 @@ fn an_event_can_be_recorded_again(device: &Device) {
     assert!(stream.is_idle().unwrap());
 }
 
+fn looking_again_and_again_comes_to_an_end(device: &Device) {
+    let stream = device.stream().unwrap();
+    let event = device.event().unwrap();
+    let mut buffer = device.buffer::<f64>(1000).unwrap();
+    for _ in 0..20 {
+        stream.zero(buffer.view_mut()).unwrap();
+    }
+    stream.record(&event).unwrap();
+    while !event.is_complete().unwrap() {}
+    while !stream.is_idle().unwrap() {}
+}
+
 fn timed_events_measure_and_plain_ones_refuse(device: &Device) {
     let stream = device.stream().unwrap();
     let (start, end) = (device.timed_event().unwrap(), device.timed_event().unwrap());
@@ -302,6 +315,9 @@ fn what_belongs_to_another_device_is_refused(device: &Device) {
     assert!(belongs(stream.zero(foreign.view_mut()).unwrap_err()));
     assert!(belongs(stream.record(&other.event().unwrap()).unwrap_err()));
     assert!(belongs(stream.wait(&other.event().unwrap()).unwrap_err()));
+    let events = (device.timed_event().unwrap(), other.timed_event().unwrap());
+    let error = events.0.elapsed_since(&events.1).unwrap_err();
+    assert_eq!(error, Error::OtherDevice { what: "the earlier event" });
     let prepared = affine::prepare(device, Launch::linear(1, 32)).unwrap();
     let args = AffineArgs { x: foreign.view(), y: own.view_mut(), factor: 1.0, offset: 0.0 };
     assert!(belongs(stream.launch(&prepared, args).unwrap_err()));
@@ -318,7 +334,7 @@ fn memory_that_is_not_there_is_refused(device: &Device) {
     assert_eq!(error.kind(), ErrorKind::Exhausted);
     let error = device.buffer::<f64>(usize::MAX).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Exhausted);
-    assert!(device.memory_free_and_total().unwrap().1 > 0);
+    assert!(device.memory().unwrap().total_bytes > 0);
     assert!(device.stream().is_ok(), "the device is usable after a refusal");
 }
 

@@ -1,6 +1,9 @@
 //! Scripted failures reach the caller as values, once, and leave the device usable unless it is lost.
 
-use gpu_core::{Device, ErrorKind, FaultPlan, Launch, Operation, Result};
+use gpu_core::{
+    Device, ErrorKind, FaultPlan, HostMemory, Kernel, KernelImage, Launch, LaunchContract,
+    Operation, Params, Prepared, Result,
+};
 
 use crate::affine::{self, AffineArgs};
 
@@ -93,5 +96,61 @@ fn a_synchronize_that_fails_still_settles_the_scope() {
         assert!(stream.scope(|scope| scope.upload(&input, x.view_mut())).is_err());
         input.fill(2.0);
         assert_eq!(stream.read_vec(x.view()).unwrap(), [1.0; 8], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_blocking_copy_whose_wait_fails_is_still_settled() {
+    for seed in 0..100 {
+        let device = Device::host_simulated(seed);
+        let stream = device.stream().unwrap();
+        let mut x = device.buffer(8).unwrap();
+        let plan = FaultPlan::none().fail_once(Operation::Synchronize, 0, ErrorKind::Transient);
+        let device = device.with_faults(plan);
+        let mut source = vec![1.0; 8];
+        assert!(stream.write(&source, x.view_mut()).is_err());
+        source.fill(2.0);
+        assert_eq!(stream.read_vec(x.view()).unwrap(), [1.0; 8], "seed {seed}");
+        drop(device);
+    }
+}
+
+struct Panicking;
+
+// SAFETY: it runs on the host only, has no parameters, and touches nothing.
+unsafe impl Kernel for Panicking {
+    type Args<'a> = ();
+    const CONTRACT: LaunchContract = LaunchContract::new("panicking");
+
+    fn check((): &(), _launch: &Launch) -> Result<()> {
+        Ok(())
+    }
+
+    fn bind((): &(), _params: &mut Params) {}
+
+    fn reference((): (), _launch: &Launch, _memory: &HostMemory) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_reference_that_panics_loses_the_device_and_runs_nothing_that_was_queued() {
+    let simulated = (0..100).map(Device::host_simulated);
+    for device in [Device::host()].into_iter().chain(simulated) {
+        let stream = device.stream().unwrap();
+        // SAFETY: the host has no use for the image.
+        let module = unsafe { device.module(&KernelImage::Binary(Vec::new())) }.unwrap();
+        let prepared = Prepared::<Panicking>::new(&device, &module, Launch::linear(1, 32)).unwrap();
+        let buffer = device.buffer::<f64>(4).unwrap();
+        let mut target = vec![7.0; 4];
+        let launched = stream.launch(&prepared, ());
+        let read = launched.and_then(|()| stream.read(buffer.view(), &mut target));
+        let error = read.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Poisoned);
+        assert!(error.to_string().ends_with("on purpose"), "{error}");
+        let before = target.clone();
+        assert_eq!(device.synchronize().unwrap_err().kind(), ErrorKind::Poisoned);
+        assert_eq!(target, before, "nothing is written after the call has returned");
+        assert!(device.lost().is_some());
     }
 }

@@ -7,10 +7,12 @@ use gpu_core::{Device, Error, ErrorKind, KernelImage, KernelImages, KernelSource
 const SOURCE: KernelSource =
     KernelSource { name: "tiny", text: "__global__", headers: &[("a.cuh", "// a")] };
 
+/// A manifest of the image `code`, compiled from sources of this hash.
 fn write_manifest(folder: &Path, hash: &str) {
-    let text = format!(
-        r#"{{ "schema": 1, "images": {{ "tiny": {{ "file": "tiny.fatbin", "source_hash": "{hash}" }} }} }}"#
-    );
+    let image = blake3::hash(b"code").to_hex();
+    let entry =
+        format!(r#"{{ "file": "tiny.fatbin", "source_hash": "{hash}", "image_hash": "{image}" }}"#);
+    let text = format!(r#"{{ "schema": 1, "images": {{ "tiny": {entry} }} }}"#);
     std::fs::write(folder.join("manifest.json"), text).unwrap();
 }
 
@@ -57,6 +59,10 @@ fn a_missing_stale_or_broken_image_is_refused_with_the_command_to_run() {
     assert!(matches!(refused(), Error::ImageInvalid { .. }), "the file is not there");
     std::fs::write(folder.path().join("tiny.fatbin"), b"").unwrap();
     assert!(refused().to_string().contains("the file is empty"));
+    for other in [&b"cod"[..], b"coda"] {
+        std::fs::write(folder.path().join("tiny.fatbin"), other).unwrap();
+        assert!(refused().to_string().contains("its content is not what was compiled"));
+    }
     std::fs::write(folder.path().join("manifest.json"), "{").unwrap();
     assert!(matches!(refused(), Error::ImageInvalid { .. }));
     std::fs::write(folder.path().join("manifest.json"), r#"{"schema": 2, "images": {}}"#).unwrap();

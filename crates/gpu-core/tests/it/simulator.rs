@@ -93,3 +93,39 @@ fn streams_that_come_and_go_do_not_pile_up_or_lose_work() {
     let all = device.stream().unwrap().read_vec(buffer.view()).unwrap();
     assert_eq!(all, vec![1.5; 1000]);
 }
+
+#[test]
+fn a_wait_is_for_the_record_that_it_saw_and_not_for_any_other() {
+    for seed in 0..200 {
+        let device = Device::host_simulated(seed);
+        let [first, second, waiting] = [(); 3].map(|()| device.stream().unwrap());
+        let event = device.event().unwrap();
+        let prepared = affine::prepare(&device, Launch::linear(1, 32)).unwrap();
+        let (mut a, mut b) = (device.buffer(16).unwrap(), device.buffer(16).unwrap());
+        let zero = device.buffer(16).unwrap();
+        let args = AffineArgs { x: zero.view(), y: a.view_mut(), factor: 0.0, offset: 5.0 };
+        first.launch(&prepared, args).unwrap();
+        first.record(&event).unwrap();
+        waiting.wait(&event).unwrap();
+        second.record(&event).unwrap();
+        let args = AffineArgs { x: a.view(), y: b.view_mut(), factor: 1.0, offset: 0.0 };
+        waiting.launch(&prepared, args).unwrap();
+        assert_eq!(waiting.read_vec(b.view()).unwrap(), [5.0; 16], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_page_locked_buffer_is_freed_after_what_reads_it() {
+    for seed in 0..50 {
+        let device = Device::host_simulated(seed);
+        let stream = device.stream().unwrap();
+        let input = device.pinned::<f64>(1).unwrap();
+        let mut buffer = device.buffer::<f64>(1).unwrap();
+        for _ in 0..40 {
+            // SAFETY: dropping `input` waits for the device, which is what is tested.
+            unsafe { stream.upload(&input, buffer.view_mut()) }.unwrap();
+        }
+        drop(input);
+        assert!(stream.is_idle().unwrap(), "seed {seed}");
+    }
+}

@@ -6,7 +6,7 @@ use gpu_core::{BackendKind, Device, ErrorKind};
 fn the_host_is_always_there_and_last_in_the_list() {
     let all = Device::list();
     assert_eq!(all.last().unwrap().backend, BackendKind::Host);
-    let auto = Device::auto();
+    let auto = Device::auto().unwrap();
     assert_eq!(auto.backend(), all[0].backend, "auto takes the first of the list");
     assert!(auto.properties().multiprocessors > 0 && auto.properties().memory_bytes > 0);
 }

@@ -37,7 +37,7 @@ pub struct PoolConfig {
 ///
 /// # fn main() -> memory_pipeline::Result<()> {
 /// let config = PoolConfig { buffers: 1, buffer_len: 4 };
-/// let pool = PinnedMemoryPool::<f32>::new(&Device::auto(), config)?;
+/// let pool = PinnedMemoryPool::<f32>::new(&Device::auto()?, config)?;
 /// let mut lease = pool.acquire()?;
 /// lease[0] = 1.0;
 /// assert!(pool.acquire().is_err());

@@ -76,6 +76,14 @@ fn a_malformed_contract_is_named_with_its_key_and_the_nearest() {
 }
 
 #[test]
+fn a_contract_for_a_size_that_its_workload_does_not_have_is_named() {
+    let text = CONTRACT.replace("thermodynamic", "active-inference").replace("900", "1024");
+    let folder = contracts(&format!("{text}[limits_ms]\np99 = 1\n"));
+    let words = ["contract `quick`", "`active-inference` has n = 900, not 1024"];
+    refused(folder.path(), &["bench", "--contracts", "here"], 2, &words);
+}
+
+#[test]
 fn a_folder_without_contracts_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["validate", "--contracts", "nowhere"];
@@ -149,7 +157,7 @@ fn a_device_that_is_not_here_is_named() {
     assert!(matches!(output.status.code(), Some(2 | 3)), "{error}");
     let reasons = ["without CUDA", "no CUDA driver", "no CUDA device 99", "reports no device"];
     assert!(reasons.iter().any(|reason| error.contains(reason)), "{error}");
-    let words = ["--device", "cuda:x", "auto, host, cuda:N or simulated:SEED"];
+    let words = ["--device", "cuda:x", "auto, host, cuda:N or simulated:SEED; see --help\n"];
     refused(folder.path(), &["validate", "--device", "cuda:x"], 2, &words);
 }
 
@@ -176,7 +184,7 @@ fn missing_and_stale_images_are_named_with_the_command_to_run() {
     refused(folder.path(), &["validate", "--images", "nowhere"], 3, &words);
     let images = folder.path().join("images");
     fs::create_dir(&images).unwrap();
-    let entry = r#""file": "x.cubin", "source_hash": "0000""#;
+    let entry = r#""file": "x.cubin", "source_hash": "0000", "image_hash": "0000""#;
     let manifest = format!("{{\"schema\": 1, \"images\": {{\"evolve\": {{{entry}}}}}}}");
     fs::write(images.join("manifest.json"), manifest).unwrap();
     let words = ["kernel `evolve` was compiled from other sources", "cargo xtask kernels"];

@@ -3,6 +3,7 @@
 //! Runs one operation at a time, whatever the number of streams, so that operations may
 //! hold slices of shared memory. Never checks arguments.
 
+mod event;
 mod memory;
 mod properties;
 mod simulator;
@@ -10,15 +11,16 @@ mod stream;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use event::Event;
 pub(crate) use memory::{Memory, pointer};
 pub(crate) use properties::properties;
-pub(crate) use stream::{Event, Stream};
+pub(crate) use stream::Stream;
 
 use self::simulator::Simulator;
 use super::EventTiming;
 use crate::clock::Clock;
 use crate::device::DeviceId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// When operations run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ enum Queue {
 }
 
 impl Shared {
-    /// A reference that panicked leaves a queue that is still whole: its operation was taken out before it ran.
+    /// A panic while it is held leaves a whole queue: work runs caught.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,13 +77,23 @@ impl Host {
     }
 
     pub(crate) fn synchronize(&self) -> Result<()> {
-        if let Queue::Simulated(simulator) = &mut *self.shared.queue() {
-            simulator.drain();
+        match &mut *self.shared.queue() {
+            Queue::Eager => Ok(()),
+            Queue::Simulated(simulator) => simulator.drain(),
         }
-        Ok(())
     }
 
     pub(crate) fn memory_free_and_total(&self) -> Result<(u64, u64)> {
         Ok(properties::memory_free_and_total())
     }
+}
+
+/// Runs one operation. A panic in it loses the device, as a trap loses a GPU; it must not unwind into callers
+/// whose copies are still queued.
+fn run_caught(work: impl FnOnce()) -> Result<()> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let message = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Error::Panicked { message: message.unwrap_or_default() }
+    })
 }

@@ -4,17 +4,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::stream::EventState;
+use super::event::EventState;
+use super::run_caught;
+use crate::error::{Error, Result};
 
 /// One queued piece of work.
 pub(super) enum Work {
     Run(Box<dyn FnOnce() + Send>),
-    /// Passed when the event has been reached this often.
+    /// Passed when this record of the event was reached.
     Wait {
         event: Arc<EventState>,
-        count: u64,
+        ticket: u64,
     },
 }
 
@@ -33,11 +34,14 @@ pub(super) struct Simulator {
     queues: Vec<VecDeque<Work>>,
     /// Queues whose stream is gone; what they still hold runs to its end, then they are used again.
     closed: Vec<usize>,
+    /// The panic that lost the device. Invariant: nothing is queued from then on.
+    lost: Option<Error>,
 }
 
 impl Simulator {
     pub(super) fn new(seed: u64) -> Self {
-        Self { random: fastrand::Rng::with_seed(seed), queues: Vec::new(), closed: Vec::new() }
+        let random = fastrand::Rng::with_seed(seed);
+        Self { random, queues: Vec::new(), closed: Vec::new(), lost: None }
     }
 
     /// The index of a new, empty stream.
@@ -54,11 +58,13 @@ impl Simulator {
     }
 
     /// Queues work and lets the device run ahead by a random number of steps, often none.
-    pub(super) fn submit(&mut self, stream: usize, work: Work) {
+    pub(super) fn submit(&mut self, stream: usize, work: Work) -> Result<()> {
+        self.check()?;
         self.queues[stream].push_back(work);
         while self.random.u8(..4) == 0 {
             self.step();
         }
+        self.check()
     }
 
     pub(super) fn is_idle(&self, stream: usize) -> bool {
@@ -66,28 +72,43 @@ impl Simulator {
     }
 
     /// Runs until `is_done`, or until nothing is left to run.
-    pub(super) fn run_until(&mut self, mut is_done: impl FnMut(&Self) -> bool) {
+    pub(super) fn run_until(&mut self, mut is_done: impl FnMut(&Self) -> bool) -> Result<()> {
         while !is_done(self) && self.step() {}
+        self.check()
     }
 
-    pub(super) fn drain(&mut self) {
-        self.run_until(|_| false);
+    pub(super) fn drain(&mut self) -> Result<()> {
+        self.run_until(|_| false)
+    }
+
+    /// Lets the device go on by one step, as time does between two looks at it.
+    pub(super) fn tick(&mut self) -> Result<()> {
+        self.step();
+        self.check()
+    }
+
+    fn check(&self) -> Result<()> {
+        self.lost.clone().map_or(Ok(()), Err)
     }
 
     /// Runs the head of one ready stream, drawn at random; false if none is ready.
     ///
-    /// A wait names a record that was submitted before it, so while work is queued some stream is ready.
+    /// A wait names a record that was queued before it, so while work is queued some stream is ready.
     fn step(&mut self) -> bool {
         let is_ready = |queue: &VecDeque<Work>| match queue.front() {
             None => false,
             Some(Work::Run(_)) => true,
-            Some(Work::Wait { event, count }) => event.passed.load(Ordering::Acquire) >= *count,
+            Some(Work::Wait { event, ticket }) => event.is_passed(*ticket),
         };
         let ready: Vec<usize> =
             (0..self.queues.len()).filter(|&i| is_ready(&self.queues[i])).collect();
         let Some(&stream) = self.random.choice(&ready) else { return false };
-        if let Some(Work::Run(run)) = self.queues[stream].pop_front() {
-            run();
+        if let Some(Work::Run(run)) = self.queues[stream].pop_front()
+            && let Err(panic) = run_caught(run)
+        {
+            // As after a trap on a GPU: what was queued never runs, so nothing touches memory any more.
+            self.queues.iter_mut().for_each(VecDeque::clear);
+            self.lost = Some(panic);
         }
         true
     }

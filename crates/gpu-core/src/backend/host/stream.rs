@@ -1,15 +1,12 @@
-//! Streams and events of the host backend.
+//! Streams of the host backend.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
+use super::event::Event;
 use super::memory::pointer;
 use super::simulator::Work;
-use super::{EventTiming, Queue, Shared};
-use crate::error::{Error, Result};
+use super::{Queue, Shared, run_caught};
+use crate::error::Result;
 use crate::kernel::{HostMemory, Kernel};
 use crate::launch::Launch;
 
@@ -53,8 +50,7 @@ impl Stream {
             let to = pointer(to);
             // SAFETY: the address is of a buffer of this device, which settles it before it frees.
             unsafe { to.write_bytes(0, bytes) };
-        });
-        Ok(())
+        })
     }
 
     /// # Safety
@@ -64,8 +60,7 @@ impl Stream {
             let (from, to) = (pointer(from), pointer(to));
             // SAFETY: the caller of `copy_bytes` promised both ends; `copy` allows them to overlap.
             unsafe { to.copy_from(from, bytes) };
-        });
-        Ok(())
+        })
     }
 
     pub(crate) fn launch<K: Kernel>(&self, launch: &Launch, args: K::Args<'_>) -> Result<()> {
@@ -74,52 +69,55 @@ impl Stream {
         let args = unsafe { detach::<K>(args) };
         let launch = *launch;
         let device = self.shared.device;
-        self.run(move || K::reference(args, &launch, &HostMemory::new(device)));
-        Ok(())
+        self.run(move || K::reference(args, &launch, &HostMemory::new(device)))
     }
 
     pub(crate) fn record(&self, event: &Event) -> Result<()> {
-        let state = Arc::clone(&event.state);
-        let clock = (event.timing == EventTiming::On).then(|| self.shared.clock.clone());
-        state.recorded.fetch_add(1, Ordering::AcqRel);
-        self.run(move || {
-            if let Some(clock) = clock {
-                *state.time.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock.now());
-            }
-            state.passed.fetch_add(1, Ordering::AcqRel);
-        });
-        Ok(())
+        // One lock for counting and queueing: a wait of another thread never names a record that is not queued yet.
+        let queue = &mut *self.shared.queue();
+        let (ticket, state) = event.next_record();
+        let clock = event.clock(&self.shared.clock);
+        let pass = move || state.pass(ticket, clock.map(|clock| clock.now()));
+        match queue {
+            Queue::Eager => run_caught(pass),
+            Queue::Simulated(simulator) => simulator.submit(self.index, Work::Run(Box::new(pass))),
+        }
     }
 
     pub(crate) fn wait(&self, event: &Event) -> Result<()> {
-        let count = event.state.recorded.load(Ordering::Acquire);
-        if let Queue::Simulated(simulator) = &mut *self.shared.queue() {
-            let event = Arc::clone(&event.state);
-            simulator.submit(self.index, Work::Wait { event, count });
+        match &mut *self.shared.queue() {
+            Queue::Eager => Ok(()),
+            Queue::Simulated(simulator) => {
+                let (ticket, event) = event.last_record();
+                simulator.submit(self.index, Work::Wait { event, ticket })
+            }
         }
-        Ok(())
     }
 
     pub(crate) fn synchronize(&self) -> Result<()> {
-        if let Queue::Simulated(simulator) = &mut *self.shared.queue() {
-            simulator.run_until(|simulator| simulator.is_idle(self.index));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn is_idle(&self) -> Result<bool> {
-        Ok(match &*self.shared.queue() {
-            Queue::Eager => true,
-            Queue::Simulated(simulator) => simulator.is_idle(self.index),
-        })
-    }
-
-    fn run(&self, work: impl FnOnce() + Send + 'static) {
         match &mut *self.shared.queue() {
-            Queue::Eager => work(),
+            Queue::Eager => Ok(()),
             Queue::Simulated(simulator) => {
-                simulator.submit(self.index, Work::Run(Box::new(work)));
+                simulator.run_until(|simulator| simulator.is_idle(self.index))
             }
+        }
+    }
+
+    /// Each look lets the simulated device go on a little, so that looking again and again comes to an end.
+    pub(crate) fn is_idle(&self) -> Result<bool> {
+        match &mut *self.shared.queue() {
+            Queue::Eager => Ok(true),
+            Queue::Simulated(simulator) => {
+                simulator.tick()?;
+                Ok(simulator.is_idle(self.index))
+            }
+        }
+    }
+
+    fn run(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        match &mut *self.shared.queue() {
+            Queue::Eager => run_caught(work),
+            Queue::Simulated(simulator) => simulator.submit(self.index, Work::Run(Box::new(work))),
         }
     }
 }
@@ -141,53 +139,4 @@ unsafe fn detach<K: Kernel>(args: K::Args<'_>) -> K::Args<'static> {
     let pointer = std::ptr::from_ref(&*args).cast::<K::Args<'static>>();
     // SAFETY: the pointer is valid for the read, the types differ in lifetime only, and the original is never dropped.
     unsafe { pointer.read() }
-}
-
-/// A point in a stream.
-#[derive(Debug)]
-pub(crate) struct Event {
-    shared: Arc<Shared>,
-    state: Arc<EventState>,
-    timing: EventTiming,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct EventState {
-    /// Records submitted so far.
-    recorded: AtomicU64,
-    /// Records reached so far. Invariant: at most `recorded`.
-    pub(super) passed: AtomicU64,
-    time: Mutex<Option<Instant>>,
-}
-
-impl Event {
-    pub(super) fn new(shared: Arc<Shared>, timing: EventTiming) -> Self {
-        Self { shared, state: Arc::default(), timing }
-    }
-
-    pub(crate) fn synchronize(&self) -> Result<()> {
-        if let Queue::Simulated(simulator) = &mut *self.shared.queue() {
-            simulator.run_until(|_| self.is_passed());
-        }
-        Ok(())
-    }
-
-    pub(crate) fn is_complete(&self) -> Result<bool> {
-        Ok(self.is_passed())
-    }
-
-    pub(crate) fn elapsed_since(&self, earlier: &Self) -> Result<Duration> {
-        let (end, start) = (self.time()?, earlier.time()?);
-        Ok(end.saturating_duration_since(start))
-    }
-
-    fn is_passed(&self) -> bool {
-        let recorded = self.state.recorded.load(Ordering::Acquire);
-        self.state.passed.load(Ordering::Acquire) >= recorded
-    }
-
-    fn time(&self) -> Result<Instant> {
-        let time = *self.state.time.lock().unwrap_or_else(PoisonError::into_inner);
-        time.ok_or(Error::EventUntimed)
-    }
 }
