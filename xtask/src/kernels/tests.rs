@@ -84,8 +84,11 @@ fn an_image_of_another_compiler_flag_size_or_schema_is_stale() {
     other.store(&folder).unwrap();
     assert_eq!(staleness(&workspace), ["manifest of another version"]);
     good.store(&folder).unwrap();
-    fs::write(folder.join("twice.fatbin"), "").unwrap();
-    assert_eq!(staleness(&workspace), ["image file missing or of another size"]);
+    let image = folder.join("twice.fatbin");
+    let mut changed = fs::read(&image).unwrap();
+    changed[0] ^= 1;
+    fs::write(&image, changed).unwrap();
+    assert_eq!(staleness(&workspace), ["image file missing or changed"]);
     fs::write(folder.join("manifest.json"), "{ half").unwrap();
     assert_eq!(staleness(&workspace), ["never compiled"]);
 }

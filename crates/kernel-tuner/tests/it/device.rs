@@ -2,8 +2,8 @@
 
 use gpu_core::{
     Axis, BackendKind, Device, DeviceBuffer, DeviceSlice, DeviceSliceMut, HostMemory, Kernel,
-    KernelImage, Launch, LaunchContract, LaunchSpace, Module, Params, Point, Prepared, Result,
-    Stream,
+    KernelImages, KernelSource, Launch, LaunchContract, LaunchSpace, Module, Params, Point,
+    Prepared, Result, Stream,
 };
 use kernel_tuner::{
     Counts, Exhaustive, Mismatch, Outcome, PerformanceTuner, Ready, StopRule, Subject, TunerConfig,
@@ -67,8 +67,9 @@ struct Squares {
 
 impl Squares {
     fn new(device: &Device) -> Result<Self> {
-        // SAFETY: these tests run on the host, which has no use for the image.
-        let module = unsafe { device.module(&KernelImage::Binary(Vec::new())) }?;
+        // These tests run on the host, which needs no image.
+        let source = KernelSource { name: "square", text: "", headers: &[] };
+        let module = KernelImages::at("unused").module(device, &source)?;
         let (mut x, y) = (device.buffer(LEN)?, device.buffer(LEN)?);
         let input: Vec<f64> = (0..4096).map(|i| f64::from(i) / 8.0).collect();
         device.stream()?.write(&input, x.view_mut())?;
