@@ -1,8 +1,10 @@
 //! An agent on a device: equal to the reference, kept between calls, read back and put back, and not harmed by a bad frame.
 
+use std::sync::Arc;
+
 use gpu_core::{Device, ErrorKind, FaultPlan, KernelImages, Operation};
 use kernels::active_inference::{
-    Agent, Inference, OBSERVATIONS, Outputs, observations_alone, optimised,
+    Agent, Coupling, Inference, OBSERVATIONS, Outputs, Parameters, observations_alone, optimised,
 };
 
 fn images() -> KernelImages {
@@ -80,7 +82,10 @@ fn a_reset_replaces_the_whole_agent() {
     let stream = device.stream().unwrap();
     let mut inference = Inference::new(&device, &images(), &Agent::initial(1)).unwrap();
     inference.call(&stream, &observations(0)).unwrap();
-    let mut other = Agent::initial(2).with_mu(vec![0.5; 900]).unwrap().with_calls(70);
+    let parameters = Parameters { diffusion: 0.02, ..Parameters::default() };
+    let coupling = Arc::new(Coupling::new(vec![1e-3; 900 * 900]).unwrap());
+    let other = Agent::new(coupling, 2).with_parameters(parameters).unwrap();
+    let mut other = other.with_mu(vec![0.5; 900]).unwrap().with_calls(70);
     inference.reset(&stream, &other).unwrap();
     assert_eq!(inference.agent(&stream).unwrap(), other);
     let outputs = optimised::infer(&mut other, &observations(1));

@@ -217,6 +217,12 @@ fn active_inference_needs_every_view_at_its_length_and_a_model() {
             seed: 0,
             calls: 0,
         };
+        for launch in [
+            Launch { grid: [1, 2, 1], ..Launch::linear(1, 64) },
+            Launch { block: [32, 2, 1], ..Launch::linear(1, 64) },
+        ] {
+            assert_refused(&Infer::check(&args, &launch).unwrap_err(), &["one dimension"]);
+        }
         Infer::check(&args, &Infer::launch_for(900))
     };
     let parameters = *Agent::initial(0).parameters();
