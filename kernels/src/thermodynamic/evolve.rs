@@ -34,7 +34,8 @@ pub struct EvolveArgs<'a> {
     /// Where angles, velocities and observables are written once more, one after the other: page-locked memory
     /// that a scope lends, or room on the device.
     pub mirror: DeviceSliceMut<'a, f64>,
-    /// How often a block has come to a meeting, from 0 in the buffer's life; [`EvolveResident`](super::EvolveResident) alone uses it.
+    /// A count that is 0 before and after every call, by which blocks meet; [`EvolveResident`](super::EvolveResident)
+    /// alone uses it. Calls that run at the same time need one each.
     pub arrivals: DeviceSliceMut<'a, u64>,
     /// Constants of the network.
     pub parameters: Parameters,
@@ -160,11 +161,11 @@ fn rows_launch(len: usize, threads: u32, rows: u32) -> Launch {
 const WARP: u32 = 32;
 
 /// Angles, velocities and observables of `n` oscillators.
-pub(super) fn results_len(n: usize) -> usize {
+pub(crate) fn results_len(n: usize) -> usize {
     n.saturating_mul(2).saturating_add(OBSERVABLES)
 }
 
 /// Elements of the noise: one for each step and oscillator.
-pub(super) fn noise_len(parameters: &Parameters) -> usize {
+pub(crate) fn noise_len(parameters: &Parameters) -> usize {
     parameters.n.saturating_mul(parameters.steps as usize)
 }

@@ -115,12 +115,9 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
     }
     double angle = 0.0, speed = 0.0, drive = 0.0, heat = 0.0;
     double2 own = make_double2(0.0, 0.0);
-    // The count of arrivals only grows, by a grid a meeting; this block has not come to the first one yet.
-    u64 goal = 0;
-    if (threadIdx.x == 0) {
-        const u64 seen = load_acquire(arrivals);
-        goal = seen - seen % gridDim.x + gridDim.x;
-    }
+    // All blocks have met for the first time when the count is that of the grid, and so on; the last block to
+    // watch sets it back to 0.
+    u64 goal = gridDim.x;
     if (is_owner) {
         angle = theta[own_row];
         speed = v[own_row];
@@ -213,6 +210,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) evolve_resident(
         if (threadIdx.x == 0) {
             while (load_acquire(arrivals) < goal) {
             }
+            *arrivals = 0;
         }
         __syncthreads();
         const double2* last = table + (steps % 2) * n;

@@ -43,7 +43,8 @@ impl EvolveResident {
 // SAFETY: `evolve_resident.cu` takes the views without the noise, then n and steps (32 bits), steps_done and seed (64
 // bits) and four doubles. `check` finds the views as long as `evolve.cu` needs them, one count of arrivals, at most 8
 // rows for every block of the grid and 1024 columns, which are the sizes of its arrays; its loops are bounded
-// by n and steps. The contract admits blocks of 256 threads only, and the grid is resident, so that every wait ends.
+// by n and steps. The contract admits blocks of 256 threads only, and the grid is resident; a block waits for a
+// count that every block adds to, so that every wait ends.
 unsafe impl Kernel for EvolveResident {
     type Args<'a> = EvolveArgs<'a>;
 
