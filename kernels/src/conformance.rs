@@ -10,7 +10,7 @@ use gpu_core::{
 use crate::active_inference::{
     self, Agent, Infer, Inference, OBSERVATIONS, Outputs, WINDOWS, observations_alone,
 };
-use crate::frame::{FRAME_LEN, SAMPLES, TrackingError, TrackingErrorArgs, tracking_error};
+use crate::frame::{self, FRAME_LEN, SAMPLES, TrackingError, TrackingErrorArgs, tracking_error};
 use crate::philox::{Draw, Philox};
 use crate::source::Tunable;
 use crate::thermodynamic::{
@@ -78,6 +78,9 @@ pub enum Failure {
     /// The device or its image failed.
     #[error(transparent)]
     Device(#[from] gpu_core::Error),
+    /// A frame has no outputs.
+    #[error(transparent)]
+    Frame(#[from] frame::Error),
 }
 
 /// Checks every kernel of this crate on `device`, one after the other as the iterator is advanced.
@@ -87,13 +90,14 @@ pub fn check_all<'a>(
     seed: u64,
 ) -> impl Iterator<Item = KernelCheck> + 'a {
     let context = Context { device, images, random: Philox::new(seed), seed };
-    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 6] = [
+    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 7] = [
         |context| context.check("saxpy", "y", Context::saxpy),
         |context| context.check("reduce_sum", "sum", Context::reduce_sum),
         |context| context.check("tracking_error", "errors", Context::tracking_error),
         |context| context.evolve::<Evolve>(Program::Streaming),
         |context| context.evolve::<EvolveResident>(Program::Resident),
         |context| context.infer(),
+        |context| frame::conformance::check(context.device, context.images, context.seed),
     ];
     checks.into_iter().flat_map(move |check| check(&context))
 }
@@ -117,9 +121,9 @@ struct Context<'a> {
 
 /// One run: its size and its launch.
 #[derive(Clone, Copy)]
-struct Case {
-    len: usize,
-    launch: Launch,
+pub(crate) struct Case {
+    pub(crate) len: usize,
+    pub(crate) launch: Launch,
 }
 
 impl Context<'_> {
@@ -325,7 +329,7 @@ impl Context<'_> {
 }
 
 impl KernelCheck {
-    fn new(kernel: &'static str, quantity: &'static str, tolerance: f64) -> Self {
+    pub(crate) fn new(kernel: &'static str, quantity: &'static str, tolerance: f64) -> Self {
         Self { kernel, quantity, cases: 0, worst: 0.0, tolerance, failure: None }
     }
 
@@ -345,7 +349,7 @@ impl KernelCheck {
     }
 
     /// Counts a case.
-    fn note(&mut self, case: Case, difference: f64) {
+    pub(crate) fn note(&mut self, case: Case, difference: f64) {
         self.cases += 1;
         // NaN is never within a tolerance, and no later case makes it good.
         let is_within = difference <= self.tolerance;
@@ -361,13 +365,13 @@ impl KernelCheck {
     }
 
     /// Keeps the first failure.
-    fn fail(&mut self, failure: Failure) {
+    pub(crate) fn fail(&mut self, failure: Failure) {
         self.failure.get_or_insert(failure);
     }
 }
 
 /// Every launch of the space of `K`, and the one that is taken without tuning.
-fn launches<K: Tunable>(len: usize) -> impl Iterator<Item = Launch> {
+pub(crate) fn launches<K: Tunable>(len: usize) -> impl Iterator<Item = Launch> {
     let space: LaunchSpace = K::SPACE;
     let points: Vec<Point> = space.points().collect();
     points.into_iter().map(move |point| K::launch_at(&point, len)).chain([K::launch_for(len)])

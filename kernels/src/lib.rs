@@ -25,8 +25,10 @@
 pub mod active_inference;
 pub mod conformance;
 pub mod frame;
+pub mod information;
 pub mod philox;
 mod source;
+pub mod synchronisation;
 pub mod thermodynamic;
 pub mod vector;
 

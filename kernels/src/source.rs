@@ -7,7 +7,7 @@ use gpu_core::{
 };
 
 use crate::active_inference::Infer;
-use crate::frame::TrackingError;
+use crate::frame::{Act, Observable, Perceive, TrackingError};
 use crate::thermodynamic::{Evolve, EvolveResident};
 use crate::vector::{ReduceSum, Saxpy};
 
@@ -22,10 +22,13 @@ pub const HEADERS: &[(&str, &str)] = &[
 ];
 
 /// Every kernel of this crate, sorted by name.
-pub const SOURCES: [KernelSource; 6] = [
+pub const SOURCES: [KernelSource; 9] = [
+    Act::SOURCE,
     Evolve::SOURCE,
     EvolveResident::SOURCE,
     Infer::SOURCE,
+    Observable::SOURCE,
+    Perceive::SOURCE,
     ReduceSum::SOURCE,
     Saxpy::SOURCE,
     TrackingError::SOURCE,

@@ -13,7 +13,7 @@ pub struct Agent {
     parameters: Parameters,
     coupling: Arc<Coupling>,
     /// Invariant: `WINDOWS` means.
-    pub(super) mu: Vec<f64>,
+    pub(crate) mu: Vec<f64>,
     /// Invariant: `WINDOWS` numbers for each policy.
     pub(super) foreseen: Vec<f64>,
     seed: u64,
@@ -66,7 +66,7 @@ impl Agent {
     }
 
     /// The same agent with what its last call foresaw.
-    pub(super) fn with_foreseen(mut self, foreseen: Vec<f64>) -> Self {
+    pub(crate) fn with_foreseen(mut self, foreseen: Vec<f64>) -> Self {
         debug_assert_eq!(foreseen.len(), POLICIES * WINDOWS, "a number a policy and window");
         self.foreseen = foreseen;
         self

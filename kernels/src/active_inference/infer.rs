@@ -148,10 +148,10 @@ impl InferArgs<'_> {
 }
 
 /// Counts of arrivals.
-pub(super) const ARRIVALS: usize = 2;
+pub(crate) const ARRIVALS: usize = 2;
 
 /// Threads of a block that do well without tuning.
-pub(super) const THREADS: u32 = 512;
+pub(crate) const THREADS: u32 = 512;
 
 /// The ways in which the substeps can be cut. The kernel reads ten parts at a time.
 const PARTS: [u32; 3] = [10, 20, 50];
@@ -160,7 +160,7 @@ const PARTS: [u32; 3] = [10, 20, 50];
 ///
 /// Every part is also one more number to collect for each window, which is taken as a twentieth of a draw: an estimate,
 /// without which the traffic of many parts would count for nothing.
-pub(super) fn parts_for(launch: &Launch) -> u32 {
+pub(crate) fn parts_for(launch: &Launch) -> u32 {
     let threads = u128::from(launch.blocks()) * u128::from(launch.threads());
     let cost = |parts: u32| {
         let tasks = COLUMNS * (WINDOWS / 2) * parts as usize;

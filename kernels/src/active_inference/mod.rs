@@ -33,6 +33,7 @@ mod tests;
 pub use agent::Agent;
 pub use compare::{Deviation, Differences, TOLERANCES, compare};
 pub use coupling::Coupling;
+pub(crate) use infer::{ARRIVALS, THREADS, parts_for};
 pub use infer::{Infer, InferArgs};
 pub use inference::Inference;
 pub use outputs::{OUTPUTS, Outputs, OutputsRef};
@@ -86,7 +87,7 @@ fn seen_by(i: usize) -> impl Iterator<Item = (usize, f64)> {
 }
 
 /// (J x)_i.
-fn seen(x: &[f64], i: usize) -> f64 {
+pub(crate) fn seen(x: &[f64], i: usize) -> f64 {
     seen_by(i).map(|(window, weight)| weight * x[window]).sum()
 }
 

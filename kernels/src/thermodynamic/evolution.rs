@@ -37,8 +37,9 @@ pub enum Program {
     Streaming(Launch),
 }
 
+/// A program that can be launched.
 #[derive(Debug)]
-enum PreparedProgram {
+pub(crate) enum PreparedProgram {
     Resident(Prepared<EvolveResident>),
     Streaming(Prepared<Evolve>),
 }
@@ -88,10 +89,7 @@ impl Call {
             seed: self.seed,
             steps_done: self.steps_done,
         };
-        match prepared {
-            PreparedProgram::Resident(prepared) => stream.launch(prepared, args),
-            PreparedProgram::Streaming(prepared) => stream.launch(prepared, args),
-        }
+        prepared.launch(stream, args)
     }
 }
 
@@ -127,7 +125,7 @@ impl Program {
         }
     }
 
-    fn prepare(self, device: &Device, images: &KernelImages) -> Result<PreparedProgram> {
+    pub(crate) fn prepare(self, device: &Device, images: &KernelImages) -> Result<PreparedProgram> {
         Ok(match self {
             Self::Resident(launch) => {
                 PreparedProgram::Resident(EvolveResident::prepare(device, images, launch)?)
@@ -136,6 +134,24 @@ impl Program {
                 PreparedProgram::Streaming(Evolve::prepare(device, images, launch)?)
             }
         })
+    }
+}
+
+impl PreparedProgram {
+    /// The kernel and its launch.
+    pub(crate) fn program(&self) -> Program {
+        match self {
+            Self::Resident(prepared) => Program::Resident(*prepared.launch()),
+            Self::Streaming(prepared) => Program::Streaming(*prepared.launch()),
+        }
+    }
+
+    /// Queues one call of the network that `args` hold.
+    pub(crate) fn launch(&self, stream: &Stream, args: EvolveArgs<'_>) -> Result<()> {
+        match self {
+            Self::Resident(prepared) => stream.launch(prepared, args),
+            Self::Streaming(prepared) => stream.launch(prepared, args),
+        }
     }
 }
 
@@ -245,10 +261,7 @@ impl Evolution {
 
     /// The kernel of a call and its launch.
     pub fn program(&self) -> Program {
-        match &self.prepared {
-            PreparedProgram::Resident(prepared) => Program::Resident(*prepared.launch()),
-            PreparedProgram::Streaming(prepared) => Program::Streaming(*prepared.launch()),
-        }
+        self.prepared.program()
     }
 
     /// Reads the whole network back, after what `stream` has queued.

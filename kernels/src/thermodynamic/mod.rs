@@ -27,8 +27,10 @@ pub mod optimised;
 mod tests;
 
 pub use compare::{Deviation, Differences, TOLERANCES, compare};
+pub(crate) use evolution::PreparedProgram;
 pub use evolution::{Evolution, Program};
 pub use evolve::{Evolve, EvolveArgs};
+pub(crate) use evolve::{noise_len, results_len};
 pub use evolve_resident::EvolveResident;
 pub use network::{Network, State};
 pub use observables::{OBSERVABLES, Observables};
@@ -62,7 +64,7 @@ fn noise_draw(time: u64) -> Draw {
 /// The angle in [0, 2 pi), by the formula of `wrap` in `network.cuh`.
 ///
 /// The quotient may be rounded over a whole number, so the remainder can miss the range by a turn on either side.
-fn wrap(angle: f64) -> f64 {
+pub(crate) fn wrap(angle: f64) -> f64 {
     let mut wrapped = (-(angle / TAU).floor()).mul_add(TAU, angle);
     if wrapped < 0.0 {
         wrapped += TAU;

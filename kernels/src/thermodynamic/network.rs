@@ -24,9 +24,9 @@ pub struct State {
 pub struct Network {
     parameters: Parameters,
     /// Invariant: n angles, velocities and forces, and n * n couplings.
-    pub(super) state: State,
+    pub(crate) state: State,
     seed: u64,
-    pub(super) steps_done: u64,
+    pub(crate) steps_done: u64,
 }
 
 impl Network {

@@ -24,12 +24,12 @@ pub struct Observables {
 
 impl Observables {
     /// In the order of the device's output.
-    pub(super) fn from_device([kinetic, interaction, order, heat, entropy]: [f64; 5]) -> Self {
+    pub(crate) fn from_device([kinetic, interaction, order, heat, entropy]: [f64; 5]) -> Self {
         Self { kinetic, interaction, order, heat, entropy }
     }
 
     /// In the order of the device's output.
-    pub(super) fn to_device(self) -> [f64; OBSERVABLES] {
+    pub(crate) fn to_device(self) -> [f64; OBSERVABLES] {
         [self.kinetic, self.interaction, self.order, self.heat, self.entropy]
     }
 
