@@ -75,7 +75,9 @@ fn usage(error: &clap::Error) -> Exit {
     }
     let text = error.to_string();
     let parts = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let parts: Vec<_> = parts.take_while(|line| !line.starts_with("Usage:")).collect();
+    let is_tail =
+        |line: &str| line.starts_with("Usage:") || line.starts_with("For more information");
+    let parts: Vec<_> = parts.take_while(|line| !is_tail(line)).collect();
     let first = parts.first().copied().unwrap_or("a command is missing");
     let first = first.trim_start_matches("error: ").trim_end_matches(':');
     let rest: String = parts.iter().skip(1).map(|part| format!("; {part}")).collect();
