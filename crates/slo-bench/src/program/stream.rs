@@ -106,8 +106,17 @@ pub(super) fn saturate(
 ) -> anyhow::Result<(PipelineReport, Option<String>)> {
     let launch = TrackingError::launch_for(ROUND_FRAMES * WINDOWS);
     let kernel = TrackingError::prepare(device, images, launch)?;
+    saturate_stage(device, Tracking { kernel }, batches)
+}
+
+/// The same with any stage that is meant to compute tracking errors.
+fn saturate_stage(
+    device: &Device,
+    stage: impl Stage<Input = f64, Output = f64>,
+    batches: u64,
+) -> anyhow::Result<(PipelineReport, Option<String>)> {
     let config = Config::new(ROUND_FRAMES * FRAME_LEN);
-    let mut pipeline = MemoryOptimizer::new(device, Tracking { kernel }, config)?;
+    let mut pipeline = MemoryOptimizer::new(device, stage, config)?;
     let mut frames = vec![0.0; ROUND_FRAMES * FRAME_LEN];
     Formula::unlimited().fill(&mut frames)?;
     let expected = tracking_errors(&frames);
@@ -210,6 +219,49 @@ mod tests {
         for device in [Device::host(), Device::host_simulated(7)] {
             let (report, fault) = saturate(&device, &KernelImages::at("nowhere"), 12).unwrap();
             assert_eq!((report.batches, fault), (12, None));
+        }
+    }
+
+    /// Computes as [`Tracking`] does and spoils one element of one batch.
+    struct Lying {
+        honest: Tracking,
+        batch: u64,
+        lies_at: u64,
+    }
+
+    impl Stage for Lying {
+        type Input = f64;
+        type Output = f64;
+
+        fn enqueue(
+            &mut self,
+            stream: &Stream,
+            input: DeviceSlice<'_, f64>,
+            mut output: DeviceSliceMut<'_, f64>,
+        ) -> gpu_core::Result<()> {
+            self.honest.enqueue(stream, input, output.reborrow())?;
+            if self.batch == self.lies_at {
+                let last = output.len() - 1;
+                stream.write(&[f64::NAN], output.range(last..last + 1)?)?;
+            }
+            self.batch += 1;
+            Ok(())
+        }
+
+        fn output_len(&self, input_len: usize) -> usize {
+            self.honest.output_len(input_len)
+        }
+    }
+
+    #[test]
+    fn a_lie_in_the_first_or_the_last_round_is_blamed() {
+        let (device, images) = (Device::host(), KernelImages::at("nowhere"));
+        for lies_at in [0, 1, 10, 11] {
+            let launch = TrackingError::launch_for(ROUND_FRAMES * WINDOWS);
+            let kernel = TrackingError::prepare(&device, &images, launch).unwrap();
+            let stage = Lying { honest: Tracking { kernel }, batch: 0, lies_at };
+            let (_, fault) = saturate_stage(&device, stage, 12).unwrap();
+            assert_eq!(fault.unwrap(), format!("batch {lies_at} came back wrong"));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gpu_core::{BackendKind, Device};
+use memory_pipeline::Overlap;
 use slo_bench::Section;
 
 use super::Amount;
@@ -50,21 +51,28 @@ fn check(
     expected: &Streamed,
     setup: &Setup<'_>,
 ) {
-    let (frames, due, digest) = (streamed.frames, setup.frames.count(), &streamed.digest);
-    let fault = match &streamed.fault {
-        Some(fault) => Some(fault.clone()),
-        None if frames != due => Some(format!("{frames} frames came back of {due}")),
-        None if *digest != expected.digest => {
-            Some(format!("digest {digest} instead of {}", expected.digest))
-        }
-        None => None,
-    };
-    let seen = || format!("{frames} frames, digest {digest}");
+    let fault = fault(streamed, expected, setup.frames.count());
+    let seen = || format!("{} frames, digest {}", streamed.frames, streamed.digest);
     section.check(
         format!("order and integrity, {name}"),
         fault.is_none(),
         fault.unwrap_or_else(seen),
     );
+}
+
+/// What is wrong with a run of `due` frames, if anything is.
+fn fault(streamed: &Streamed, expected: &Streamed, due: u64) -> Option<String> {
+    let (frames, digest) = (streamed.frames, &streamed.digest);
+    match &streamed.fault {
+        Some(fault) => Some(fault.clone()),
+        None if frames != due => Some(format!("{frames} frames came back of {due}")),
+        // Each run checks its elements against the frames it was sent: only this tells that all were sent the same,
+        // which a file that changes meanwhile would break.
+        None if *digest != expected.digest => {
+            Some(format!("digest {digest} instead of {}", expected.digest))
+        }
+        None => None,
+    }
 }
 
 /// Adds what a run without a host in its way says about overlap: batches are filled once and go round.
@@ -86,12 +94,50 @@ pub(in crate::program) fn overlap(setup: &Setup<'_>, section: &mut Section) -> a
         let name = format!("{name}, by events");
         section.figure(name, Duration::from_nanos(ns).as_secs_f64() * 1e3, "ms", setup.label());
     }
-    if let Some(speedup) = report.overlap.speedup {
-        section.figure("sum of the lanes / span, by events", speedup, "x", setup.label());
-    }
-    if let Some(efficiency) = report.overlap.efficiency {
-        let name = "three-stage bound / span, by events";
-        section.figure(name, efficiency, "of 1", setup.label());
+    if setup.device().backend() == BackendKind::Cuda {
+        ratios(section, &report.overlap, setup.label());
     }
     Ok(())
+}
+
+/// Adds how well the lanes overlapped: on a GPU only, since the host's lanes share its cores and have no bound to reach.
+fn ratios(section: &mut Section, overlap: &Overlap, label: &str) {
+    if let Some(speedup) = overlap.speedup {
+        section.figure("sum of the lanes / span, by events", speedup, "x", label);
+    }
+    if let Some(efficiency) = overlap.efficiency {
+        section.figure("three-stage bound / span, by events", efficiency, "of 1", label);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gpu_core::KernelImages;
+    use slo_bench::{FRAME_LEN, Formula, FrameSource as _};
+
+    use super::*;
+
+    fn sent(source: &mut Formula) -> Streamed {
+        stream(&Device::host(), &KernelImages::at("nowhere"), source, |_| {}).unwrap()
+    }
+
+    #[test]
+    fn a_device_that_was_sent_other_frames_is_found() {
+        let expected = sent(&mut Formula::first(20));
+        assert_eq!(fault(&expected, &expected, 20), None);
+        let mut later = Formula::first(21);
+        later.fill(&mut [0.0; FRAME_LEN]).unwrap();
+        let other = sent(&mut later);
+        assert_eq!((other.frames, &other.fault), (20, &None), "it is right about what it was sent");
+        let words = format!("digest {} instead of {}", other.digest, expected.digest);
+        assert_eq!(fault(&other, &expected, 20), Some(words));
+    }
+
+    #[test]
+    fn a_wrong_result_and_a_missing_frame_are_found() {
+        let expected = sent(&mut Formula::first(20));
+        assert_eq!(fault(&expected, &expected, 21).unwrap(), "20 frames came back of 21");
+        let wrong = Streamed { fault: Some("wrong".into()), ..sent(&mut Formula::first(20)) };
+        assert_eq!(fault(&wrong, &expected, 20).unwrap(), "wrong");
+    }
 }
