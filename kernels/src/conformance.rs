@@ -371,7 +371,7 @@ impl KernelCheck {
 }
 
 /// Every launch of the space of `K`, and the one that is taken without tuning.
-pub(crate) fn launches<K: Tunable>(len: usize) -> impl Iterator<Item = Launch> {
+pub(crate) fn launches<K: Tunable>(len: usize) -> impl Iterator<Item = Launch> + Clone {
     let space: LaunchSpace = K::SPACE;
     let points: Vec<Point> = space.points().collect();
     points.into_iter().map(move |point| K::launch_at(&point, len)).chain([K::launch_for(len)])

@@ -5,6 +5,7 @@
 
 mod conformance;
 mod evolution;
+mod frame;
 mod inference;
 mod refusals;
 mod signatures;

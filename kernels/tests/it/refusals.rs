@@ -3,7 +3,10 @@
 use gpu_core::{Device, ErrorKind, Kernel, KernelImages, Launch, LaunchContract};
 use kernels::Tunable;
 use kernels::active_inference::{Agent, Infer, InferArgs, OUTPUTS, Parameters as ModelParameters};
-use kernels::frame::{TrackingError, TrackingErrorArgs};
+use kernels::frame::{
+    Act, ActArgs, Observable, ObservableArgs, Perceive, PerceiveArgs, TrackingError,
+    TrackingErrorArgs,
+};
 use kernels::thermodynamic::{Evolution, Evolve, EvolveResident, Network, Program};
 use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs, SumWorkspace};
 
@@ -130,6 +133,9 @@ fn launches_beyond_the_contract_are_refused_and_the_whole_space_is_within() {
     assert_contract::<Evolve>();
     assert_contract::<EvolveResident>();
     assert_contract::<Infer>();
+    assert_contract::<Perceive>();
+    assert_contract::<Observable>();
+    assert_contract::<Act>();
 }
 
 #[test]
@@ -241,4 +247,76 @@ fn active_inference_needs_every_view_at_its_length_and_a_model() {
     }
     let frictionless = ModelParameters { friction: 0.0, ..parameters };
     assert_refused(&check(right, 10, frictionless).unwrap_err(), &["`infer`", "friction"]);
+}
+
+/// Calls `check` with the right lengths and then with each of them off by one, which it must refuse.
+fn assert_lengths<const N: usize>(
+    right: [usize; N],
+    check: impl Fn([usize; N]) -> gpu_core::Result<()>,
+) {
+    check(right).unwrap();
+    for place in 0..N {
+        for by in [-1_isize, 1] {
+            let mut lengths = right;
+            lengths[place] = lengths[place].checked_add_signed(by).unwrap();
+            assert_refused(&check(lengths).unwrap_err(), &["elements"]);
+        }
+    }
+}
+
+#[test]
+fn the_kernels_of_a_frame_need_every_view_at_its_length() {
+    let device = Device::host();
+    assert_lengths([900, 20, 810_000, 1800, 20, 810_000, 1800, 800, 100, 1], |lengths| {
+        let [values, coupling, motion, next_coupling, next_motion, entropies, te_max] =
+            [0, 2, 3, 5, 6, 8, 9].map(|place| device.buffer::<f64>(lengths[place]).unwrap());
+        let [mut next_coupling, mut next_motion] = [next_coupling, next_motion];
+        let [mut entropies, mut te_max] = [entropies, te_max];
+        let [history, mut next_history] =
+            [1, 4].map(|place| device.buffer::<u64>(lengths[place]).unwrap());
+        let mut counts = device.buffer::<u32>(lengths[7]).unwrap();
+        let args = PerceiveArgs {
+            values: values.view(),
+            history: history.view(),
+            coupling: coupling.view(),
+            motion: motion.view(),
+            next_history: next_history.view_mut(),
+            next_coupling: next_coupling.view_mut(),
+            next_motion: next_motion.view_mut(),
+            counts: counts.view_mut(),
+            entropies: entropies.view_mut(),
+            te_max: te_max.view_mut(),
+        };
+        Perceive::check(&args, &Perceive::launch_for(900))
+    });
+    assert_lengths([900, 100], |lengths| {
+        let theta = device.buffer(lengths[0]).unwrap();
+        let mut observations = device.buffer(lengths[1]).unwrap();
+        let args = ObservableArgs { theta: theta.view(), observations: observations.view_mut() };
+        Observable::check(&args, &Observable::launch_for(900))
+    });
+    let right = [OUTPUTS, 5, 1, 900, 900, 1800, 1800, 900, 1800, kernels::frame::OUTPUTS];
+    assert_lengths(right, |lengths| act(&device, lengths, Act::launch_for(900)));
+    let error = act(&device, right, Launch::linear(2, 1024)).unwrap_err();
+    assert_refused(&error, &["`act`", "one block"]);
+}
+
+/// What the last kernel of a frame says to views of these lengths.
+fn act(device: &Device, lengths: [usize; 10], launch: Launch) -> gpu_core::Result<()> {
+    let mut buffers = lengths.map(|len| device.buffer::<f64>(len).unwrap());
+    let [agent, observables, te_max, targets, theta, phases, frequencies, mu, next, outputs] =
+        &mut buffers;
+    let args = ActArgs {
+        agent: agent.view(),
+        observables: observables.view(),
+        te_max: te_max.view(),
+        targets: targets.view(),
+        theta: theta.view(),
+        phases: phases.view(),
+        frequencies: frequencies.view(),
+        next_mu: mu.view_mut(),
+        next_phases: next.view_mut(),
+        outputs: outputs.view_mut(),
+    };
+    Act::check(&args, &launch)
 }

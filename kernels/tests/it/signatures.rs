@@ -4,7 +4,10 @@
 
 use gpu_core::{Device, DeviceBuffer, Params};
 use kernels::active_inference::{Agent, Infer, InferArgs, OUTPUTS};
-use kernels::frame::{TrackingError, TrackingErrorArgs};
+use kernels::frame::{
+    Act, ActArgs, Observable, ObservableArgs, Perceive, PerceiveArgs, TrackingError,
+    TrackingErrorArgs,
+};
 use kernels::thermodynamic::{Evolve, EvolveArgs, EvolveResident, Parameters};
 use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs};
 use kernels::{SOURCES, Tunable};
@@ -114,6 +117,43 @@ fn the_wrapper_of_active_inference_binds_what_its_entry_point_takes() {
         calls: 0,
     };
     assert_binds::<Infer>(&device, &args);
+}
+
+#[test]
+fn the_wrappers_of_a_frame_bind_what_their_entry_points_take() {
+    let device = Device::host();
+    let mut doubles: [DeviceBuffer<f64>; 10] = std::array::from_fn(|_| buffer(&device, 1));
+    let (history, mut next_history) = (buffer::<u64>(&device, 1), buffer::<u64>(&device, 1));
+    let mut counts = buffer::<u32>(&device, 1);
+    let [a, b, c, d, e, f, g, h, i, j] = &mut doubles;
+    let args = PerceiveArgs {
+        values: a.view(),
+        history: history.view(),
+        coupling: b.view(),
+        motion: c.view(),
+        next_history: next_history.view_mut(),
+        next_coupling: d.view_mut(),
+        next_motion: e.view_mut(),
+        counts: counts.view_mut(),
+        entropies: f.view_mut(),
+        te_max: g.view_mut(),
+    };
+    assert_binds::<Perceive>(&device, &args);
+    let args = ObservableArgs { theta: a.view(), observations: b.view_mut() };
+    assert_binds::<Observable>(&device, &args);
+    let args = ActArgs {
+        agent: a.view(),
+        observables: b.view(),
+        te_max: c.view(),
+        targets: d.view(),
+        theta: e.view(),
+        phases: f.view(),
+        frequencies: g.view(),
+        next_mu: h.view_mut(),
+        next_phases: i.view_mut(),
+        outputs: j.view_mut(),
+    };
+    assert_binds::<Act>(&device, &args);
 }
 
 #[test]

@@ -254,6 +254,7 @@ impl Engine {
         stream.write(system.banks().frequencies(), constants.frequencies.view_mut())?;
         // A launch that was stopped half-way would have left other counts.
         stream.write(&[0; ARRIVALS], resident.room.agent_arrivals.view_mut())?;
+        stream.write(&[0], resident.room.network_arrivals.view_mut())?;
         let (half, _) = resident.halves_mut();
         stream.write(&system.history().words(), half.history.view_mut())?;
         stream.write(&network.state().coupling, half.coupling.view_mut())?;

@@ -89,7 +89,7 @@ pub(super) struct Room {
     pub(super) rows: DeviceBuffer<[f64; 2]>,
     pub(super) observables: DeviceBuffer<f64>,
     pub(super) mirror: DeviceBuffer<f64>,
-    network_arrivals: DeviceBuffer<u64>,
+    pub(super) network_arrivals: DeviceBuffer<u64>,
     pub(super) observations: DeviceBuffer<f64>,
     pub(super) agent: DeviceBuffer<f64>,
     pub(super) scratch: DeviceBuffer<[f64; 2]>,
