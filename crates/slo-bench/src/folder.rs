@@ -50,6 +50,11 @@ impl Folder {
     /// A fresh folder beside the final one, on the same file system.
     pub(crate) fn stage(&self) -> Result<PathBuf> {
         self.clear_stage();
+        self.open_stage()
+    }
+
+    /// The same with what is in it already.
+    pub(crate) fn open_stage(&self) -> Result<PathBuf> {
         let stage = self.sibling("unfinished");
         fs::create_dir_all(&stage).map_err(|error| self.unwritable(&self.path, &error))?;
         Ok(stage)

@@ -59,8 +59,8 @@ pub use frames::{
 pub use measure::{MeasurePlan, Measurement, measure};
 pub use recorder::{Bucket, Latency, Quantile, Recorder};
 pub use report::{
-    Check, Destination, Figure, Machine, Program, REPORT_SCHEMA, Report, Run, Section, UtcTime,
-    label, milliseconds, number,
+    Check, Destination, Figure, Machine, PROFILE, Program, REPORT_SCHEMA, Report, Run, Section,
+    UtcTime, label, milliseconds, number,
 };
 pub use verdict::{Exit, Verdict};
 pub use workload::{Output, Phase, Values, WORKLOADS, Workload, check_workload};

@@ -126,6 +126,11 @@ impl<'a> Setup<'a> {
         })
     }
 
+    /// The folder of the report, where other files may be put beside it before [`finish`](Self::finish).
+    pub(super) fn beside_report(&self) -> slo_bench::Result<PathBuf> {
+        self.destination.stage()
+    }
+
     pub(super) fn device(&self) -> &Device {
         &self.place.device
     }
@@ -202,6 +207,8 @@ fn overall(sections: &[Section]) -> Verdict {
 fn summary(report: &Report) -> String {
     let checks = || report.sections.iter().flat_map(|section| &section.checks);
     let skipped = |verdict: &Verdict| matches!(verdict, Verdict::Skipped { .. });
+    let is_empty = report.sections.iter().all(|section| skipped(&section.verdict));
+    let lead = if is_empty { "nothing was checked: " } else { "" };
     let skipped = checks().filter(|check| skipped(&check.verdict)).count();
     let bad: Vec<_> = report.sections.iter().filter(|section| section.verdict.is_bad()).collect();
     let sections = match (report.sections.len(), bad.len()) {
@@ -212,7 +219,7 @@ fn summary(report: &Report) -> String {
             format!("{} ({} of {all} sections)", names.join(", "), bad.len())
         }
     };
-    format!("{sections}, {skipped} skipped, {:.1} s", report.elapsed_s)
+    format!("{lead}{sections}, {skipped} skipped, {:.1} s", report.elapsed_s)
 }
 
 fn program() -> Program {

@@ -13,7 +13,7 @@ mod utc;
 use serde::{Deserialize, Serialize};
 
 pub use machine::{Machine, Program};
-pub use store::Destination;
+pub use store::{Destination, PROFILE};
 pub use utc::UtcTime;
 
 use crate::contract::Clause;

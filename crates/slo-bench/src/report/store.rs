@@ -12,6 +12,8 @@ use crate::folder::{Folder, Purpose};
 
 const JSON: &str = "report.json";
 const MARKDOWN: &str = "report.md";
+/// Name of the tuning profile beside a report.
+pub const PROFILE: &str = "profile.json";
 /// Most runs that may start in one second in one place.
 const NAMES_MAX: u32 = 100;
 
@@ -19,7 +21,7 @@ const NAMES_MAX: u32 = 100;
 const PURPOSE: Purpose = Purpose {
     holds: "a report",
     option: "--out",
-    is_replaceable: |name| name == JSON || name == MARKDOWN,
+    is_replaceable: |name| [JSON, MARKDOWN, PROFILE].iter().any(|known| name == *known),
 };
 
 /// A folder that a report can be written to, tried before the work begins.
@@ -61,12 +63,20 @@ impl Destination {
         self.folder.path().join(JSON)
     }
 
-    /// Writes `report`, replacing an earlier one. On an error nothing of it is left.
+    /// A folder for files beside the report: what is put there before [`store`](Self::store) goes with it.
+    ///
+    /// # Errors
+    /// [`Error::OutputUnwritable`].
+    pub fn stage(&self) -> Result<PathBuf> {
+        self.folder.open_stage()
+    }
+
+    /// Writes `report` and what is [staged](Self::stage), replacing an earlier one. On an error nothing of it is left.
     ///
     /// # Errors
     /// [`Error::OutputUnwritable`].
     pub fn store(&self, report: &Report) -> Result<()> {
-        let written = self.folder.stage().and_then(|stage| {
+        let written = self.folder.open_stage().and_then(|stage| {
             self.write(&stage.join(JSON), &report.to_json())?;
             self.write(&stage.join(MARKDOWN), &report.to_markdown())?;
             self.folder.replace_with(&stage)

@@ -101,6 +101,45 @@ fn fewer_samples_than_the_contract_asks_for_are_no_pass() {
 }
 
 #[test]
+fn a_bench_on_the_host_claims_nothing_about_a_device_and_checks_what_can_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let contracts = folder.path().join("contracts");
+    std::fs::create_dir(&contracts).unwrap();
+    let text = "name = \"small\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 30\niterations = 100\n[limits_ms]\nmax = 3600000\n";
+    std::fs::write(contracts.join("small.toml"), text).unwrap();
+    let arguments =
+        "bench --workload thermodynamic --device host --contracts contracts --frames 20";
+    let report = report(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+    let names = |section: &Value, list: &str| -> Vec<String> {
+        let list = section[list].as_array().unwrap().iter();
+        list.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let latency = section(&report, "thermodynamic");
+    assert_eq!(names(latency, "checks"), ["small: max < 3600000 ms"]);
+    let speed_ups: Vec<_> =
+        names(latency, "figures").into_iter().filter(|name| name.contains("speed-up")).collect();
+    let expected = "thermodynamic: on the host, optimised on all cores over naive on one thread, speed-up of medians";
+    assert_eq!(speed_ups, [expected]);
+    let figures = names(section(&report, "pipeline"), "figures");
+    assert!(figures.iter().any(|name| name.starts_with("upload busy")), "{figures:?}");
+    assert!(!figures.iter().any(|name| name.contains(" / span")), "{figures:?}");
+}
+
+#[test]
+fn a_run_that_checks_nothing_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("contracts")).unwrap();
+    let text = "name = \"gpu\"\nworkload = \"thermodynamic\"\ndevice = \"cuda\"\nn = 900\niterations = 100\n[limits_ms]\nmax = 1\n";
+    std::fs::write(folder.path().join("contracts/gpu.toml"), text).unwrap();
+    let arguments =
+        ["validate", "--only", "contract", "--device", "host", "--contracts", "contracts"];
+    let output = slo_bench(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let last = last_line(&output);
+    assert!(last.starts_with("PASS nothing was checked: 1 section, 1 skipped, "), "{last}");
+}
+
+#[test]
 fn a_run_on_the_host_skips_what_needs_a_gpu_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["validate", "--quick", "--only", "doctor,contract", "--device", "host"];
@@ -117,4 +156,28 @@ fn a_run_on_the_host_skips_what_needs_a_gpu_and_says_so() {
     let run = &section(&report, "contract")["runs"][0];
     assert_eq!((&run["n"], &run["latency"]["samples"]), (&900.into(), &100.into()));
     assert!(run["latency"]["p999_ns"].is_null(), "100 samples do not support p99.9");
+}
+
+#[test]
+fn a_measured_choice_goes_into_a_profile_beside_the_report_and_a_simulated_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |device: &str| {
+        let common = ["validate", "--quick", "--only", "tuning", "--out", "out", "--device"];
+        let report = report(folder.path(), &[&common[..], &[device]].concat());
+        let files = std::fs::read_dir(folder.path().join("out")).unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside");
+        (section(&report, "tuning").clone(), files)
+    };
+    let (tuning, files) = run("host");
+    assert_eq!(files, ["profile.json", "report.json", "report.md"]);
+    let kept = &tuning["checks"][1];
+    assert_eq!(kept["name"], "the tuned choice is kept and found again");
+    assert_eq!(kept["verdict"]["is"], "pass");
+    // The second run replaces the first one's folder.
+    let (tuning, files) = run("simulated:3");
+    assert_eq!(files, ["report.json", "report.md"]);
+    assert_eq!(tuning["checks"][1]["verdict"]["is"], "skipped");
+    assert_eq!(tuning["figures"].as_array().unwrap().len(), 0);
 }

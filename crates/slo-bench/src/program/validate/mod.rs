@@ -5,6 +5,7 @@
 mod contract;
 mod kernel;
 mod pipeline;
+mod profile;
 mod resilience;
 mod tuning;
 mod versions;
