@@ -84,6 +84,20 @@ pub enum Error {
     /// The device said no.
     #[error(transparent)]
     Device(#[from] gpu_core::Error),
+    /// A frame or call that a workload refused. Its state is that of the last good one.
+    #[error(
+        "workload `{workload}`: frame {frame}, phase `{phase}`: {reason}; the state of the last good frame stands"
+    )]
+    Frame {
+        /// The workload and its version.
+        workload: String,
+        /// Which frame, from 0, refused ones included.
+        frame: u64,
+        /// What it did not get through.
+        phase: String,
+        /// What was wrong.
+        reason: String,
+    },
     /// A frame file whose header or size is not that of frames.
     #[error("{}: {reason}", file.display())]
     FrameFile {
@@ -154,6 +168,26 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A size that a workload does not have.
+    #[error("workload `{workload}` has n = {expected}, not {n}")]
+    WorkloadSize {
+        /// The workload.
+        workload: &'static str,
+        /// The size asked for.
+        n: usize,
+        /// The one it has.
+        expected: usize,
+    },
+    /// A size that would take more memory than a machine can be expected to have.
+    #[error("workload `{workload}` takes n up to {n_max}, not {n}")]
+    WorkloadTooLarge {
+        /// The workload.
+        workload: &'static str,
+        /// The size asked for.
+        n: usize,
+        /// The largest that it takes.
+        n_max: usize,
+    },
     /// A name that no workload has.
     #[error("unknown workload `{name}`{}; {}", place(file.as_ref()), suggestion(nearest.as_deref(), known))]
     WorkloadUnknown {
@@ -181,12 +215,15 @@ impl Error {
             | Self::ContractSyntax { .. }
             | Self::ContractValue { .. }
             | Self::ContractWithoutLimit { .. }
+            | Self::Frame { .. }
             | Self::FrameFile { .. }
             | Self::FrameValue { .. }
             | Self::Input { .. }
             | Self::OutputTaken { .. }
             | Self::OutputValue { .. }
             | Self::ReportInvalid { .. }
+            | Self::WorkloadSize { .. }
+            | Self::WorkloadTooLarge { .. }
             | Self::WorkloadUnknown { .. } => ErrorKind::Invalid,
         }
     }

@@ -177,7 +177,15 @@ pub struct ContractSet {
 }
 
 /// The contracts that the program is shipped with.
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 4] = [
+    (
+        "active-inference-h100.toml",
+        include_str!("../../../../contracts/active-inference-h100.toml"),
+    ),
+    (
+        "active-inference-host.toml",
+        include_str!("../../../../contracts/active-inference-host.toml"),
+    ),
     ("thermodynamic-h100.toml", include_str!("../../../../contracts/thermodynamic-h100.toml")),
     ("thermodynamic-host.toml", include_str!("../../../../contracts/thermodynamic-host.toml")),
 ];

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::workload::WORKLOADS;
 
 const GOOD: &str = r#"
 name = "quick"
@@ -109,9 +110,13 @@ fn two_contracts_of_one_name_are_refused() {
 
 #[test]
 fn shipped_contracts_are_whole() {
-    let set = ContractSet::shipped(&["thermodynamic"]).unwrap();
-    assert!(set.contracts.iter().any(|contract| contract.target == Target::Cuda));
-    assert!(set.contracts.iter().any(|contract| contract.target == Target::Host));
+    let set = ContractSet::shipped(WORKLOADS).unwrap();
+    for workload in WORKLOADS {
+        for target in [Target::Cuda, Target::Host] {
+            let promised = set.contracts.iter().filter(|contract| contract.workload == *workload);
+            assert_eq!(promised.filter(|c| c.target == target).count(), 1, "{workload}, {target}");
+        }
+    }
     assert!(set.contracts.iter().all(|contract| contract.n == 900));
 }
 

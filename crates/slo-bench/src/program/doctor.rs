@@ -25,8 +25,8 @@ pub(super) fn run(args: &DoctorArgs, terminal: &Terminal) -> anyhow::Result<Exit
     match &contracts {
         Ok(contracts) => examine_contracts(&mut section, contracts),
         Err(error) => {
-            section.check("contracts", false, error.to_string());
-            exit = Exit::from(error.kind());
+            section.check("contracts", false, format!("{error:#}"));
+            exit = super::exit(error);
         }
     }
     let section = section.close("nothing is in the way");

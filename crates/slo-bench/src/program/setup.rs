@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use gpu_core::{BackendKind, Clock, Device, ErrorKind, KernelImages};
 use slo_bench::{
     ContractSet, Destination, Exit, Formula, FrameFile, FrameSource, Machine, Program,
-    REPORT_SCHEMA, Repeated, Report, Section, UtcTime, Verdict, WORKLOADS,
+    REPORT_SCHEMA, Reference, Repeated, Report, Section, UtcTime, Verdict, WORKLOADS,
 };
 
 use super::args::{DeviceChoice, PlaceArgs, RunArgs};
@@ -240,11 +240,16 @@ pub(super) fn commit() -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-pub(super) fn contracts(args: &PlaceArgs) -> slo_bench::Result<ContractSet> {
-    match &args.contracts {
+pub(super) fn contracts(args: &PlaceArgs) -> anyhow::Result<ContractSet> {
+    let set = match &args.contracts {
         Some(folder) => ContractSet::read(folder, WORKLOADS),
         None => ContractSet::discover(WORKLOADS),
+    }?;
+    for contract in &set.contracts {
+        let size = Reference::find(&contract.workload)?.check_n(contract.n);
+        size.with_context(|| format!("contract `{}`", contract.name))?;
     }
+    Ok(set)
 }
 
 pub(super) fn images_of(args: &PlaceArgs) -> KernelImages {

@@ -3,6 +3,8 @@
 //! Never times itself: [`measure`](crate::measure) does.
 
 #[cfg(feature = "workloads")]
+mod active_inference;
+#[cfg(feature = "workloads")]
 mod reference;
 #[cfg(feature = "workloads")]
 mod thermodynamic;
@@ -12,12 +14,14 @@ use std::time::Duration;
 use crate::error::{Error, Result, nearest};
 
 #[cfg(feature = "workloads")]
+pub use active_inference::ActiveInference;
+#[cfg(feature = "workloads")]
 pub use reference::{Reference, Variant, WorkloadConfig};
 #[cfg(feature = "workloads")]
 pub use thermodynamic::Thermodynamic;
 
 /// The workloads that this program can run, in the order in which it does.
-pub const WORKLOADS: &[&str] = &["thermodynamic"];
+pub const WORKLOADS: &[&str] = &["active-inference", "thermodynamic"];
 
 /// Refuses a name that is not among `known`, with the nearest one.
 ///

@@ -4,13 +4,18 @@
 
 use gpu_core::{Device, KernelImages};
 
-use super::{Thermodynamic, WORKLOADS, Workload, check_workload};
-use crate::error::Result;
+use super::{ActiveInference, Thermodynamic, WORKLOADS, Workload, check_workload};
+use crate::error::{Error, Result};
 use crate::frames::FrameSource;
+
+/// Most oscillators of a network: its couplings, n * n numbers, take 128 MiB each time they are held.
+const NETWORK_N_MAX: usize = 1 << 12;
 
 /// A reference workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reference {
+    /// W1, the step of active inference: inference and five policies a call.
+    ActiveInference,
     /// W2, the evolution of a thermodynamic network: ten steps a call.
     Thermodynamic,
 }
@@ -43,11 +48,12 @@ pub struct WorkloadConfig<'a> {
 
 impl Reference {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 1] = [Self::Thermodynamic];
+    pub const ALL: [Self; 2] = [Self::ActiveInference, Self::Thermodynamic];
 
     /// Its name in contracts, reports and on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::ActiveInference => "active-inference",
             Self::Thermodynamic => "thermodynamic",
         }
     }
@@ -55,6 +61,7 @@ impl Reference {
     /// Its short name in the files of a [`Dump`](crate::Dump).
     pub fn code(self) -> &'static str {
         match self {
+            Self::ActiveInference => "w1",
             Self::Thermodynamic => "w2",
         }
     }
@@ -64,10 +71,29 @@ impl Reference {
         900
     }
 
+    /// Refuses a size that it cannot have.
+    ///
+    /// # Errors
+    /// [`Error::WorkloadSize`] or [`Error::WorkloadTooLarge`].
+    pub fn check_n(self, n: usize) -> Result<()> {
+        match self {
+            // Below that, a network may have any size; the kernels refuse 0.
+            Self::Thermodynamic if n <= NETWORK_N_MAX => Ok(()),
+            Self::Thermodynamic => {
+                let (workload, n_max) = (self.name(), NETWORK_N_MAX);
+                Err(Error::WorkloadTooLarge { workload, n, n_max })
+            }
+            Self::ActiveInference if n == self.n() => Ok(()),
+            Self::ActiveInference => {
+                Err(Error::WorkloadSize { workload: self.name(), n, expected: self.n() })
+            }
+        }
+    }
+
     /// The workload of this name.
     ///
     /// # Errors
-    /// [`Error::WorkloadUnknown`](crate::Error::WorkloadUnknown).
+    /// [`Error::WorkloadUnknown`].
     pub fn find(name: &str) -> Result<Self> {
         check_workload(name, WORKLOADS)?;
         let found = Self::ALL.into_iter().find(|workload| workload.name() == name);
@@ -83,11 +109,11 @@ impl Reference {
         config: &WorkloadConfig<'_>,
         frames: Box<dyn FrameSource>,
     ) -> Result<Box<dyn Workload>> {
+        // Neither takes frames.
+        drop(frames);
         Ok(match self {
-            Self::Thermodynamic => {
-                drop(frames);
-                Box::new(Thermodynamic::new(config)?)
-            }
+            Self::ActiveInference => Box::new(ActiveInference::new(config)?),
+            Self::Thermodynamic => Box::new(Thermodynamic::new(config)?),
         })
     }
 }
@@ -106,7 +132,6 @@ impl Variant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     #[test]
     fn every_name_finds_its_workload() {

@@ -46,9 +46,10 @@ impl Thermodynamic {
     /// The network of `config.n` oscillators at its beginning.
     ///
     /// # Errors
-    /// If `n` is 0, the kernel's image is missing or stale, memory runs out, or the device fails.
+    /// If `n` is 0 or too large, the kernel's image is missing or stale, memory runs out, or the device fails.
     pub fn new(config: &WorkloadConfig<'_>) -> Result<Self> {
         let WorkloadConfig { variant, n, seed, device, images } = *config;
+        Reference::Thermodynamic.check_n(n)?;
         let network = Network::initial(n, seed)?;
         let version = match variant {
             Variant::Naive | Variant::Optimised => Version::Processor(network),

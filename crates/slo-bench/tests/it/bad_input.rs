@@ -81,6 +81,13 @@ fn a_contract_for_a_size_that_its_workload_does_not_have_is_named() {
     let folder = contracts(&format!("{text}[limits_ms]\np99 = 1\n"));
     let words = ["contract `quick`", "`active-inference` has n = 900, not 1024"];
     refused(folder.path(), &["bench", "--contracts", "here"], 2, &words);
+    // Its couplings alone would take 34 GB: refused before the first of them is drawn.
+    let text = CONTRACT.replace("900", "65536");
+    let folder = contracts(&format!("{text}[limits_ms]\np99 = 1\n"));
+    let words = ["contract `quick`", "`thermodynamic` takes n up to 4096, not 65536"];
+    for command in ["validate", "bench"] {
+        refused(folder.path(), &[command, "--contracts", "here"], 2, &words);
+    }
 }
 
 #[test]
@@ -180,14 +187,17 @@ fn a_gpu_that_is_required_and_not_used_is_an_error() {
 #[test]
 fn missing_and_stale_images_are_named_with_the_command_to_run() {
     let folder = tempfile::tempdir().unwrap();
-    let words = ["no compiled image of kernel `evolve`", "nowhere", "cargo xtask kernels"];
+    let first = kernels::SOURCES[0].name;
+    let missing = format!("no compiled image of kernel `{first}`");
+    let words = [missing.as_str(), "nowhere", "cargo xtask kernels"];
     refused(folder.path(), &["validate", "--images", "nowhere"], 3, &words);
     let images = folder.path().join("images");
     fs::create_dir(&images).unwrap();
     let entry = r#""file": "x.cubin", "source_hash": "0000", "image_hash": "0000""#;
-    let manifest = format!("{{\"schema\": 1, \"images\": {{\"evolve\": {{{entry}}}}}}}");
+    let manifest = format!("{{\"schema\": 1, \"images\": {{\"{first}\": {{{entry}}}}}}}");
     fs::write(images.join("manifest.json"), manifest).unwrap();
-    let words = ["kernel `evolve` was compiled from other sources", "cargo xtask kernels"];
+    let stale = format!("kernel `{first}` was compiled from other sources");
+    let words = [stale.as_str(), "cargo xtask kernels"];
     refused(folder.path(), &["bench", "--images", "images"], 3, &words);
     fs::write(images.join("manifest.json"), "{").unwrap();
     refused(

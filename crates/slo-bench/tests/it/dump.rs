@@ -6,7 +6,12 @@ use std::path::Path;
 use super::{last_line, slo_bench, stderr, stdout};
 
 /// Every array and the shape of one frame of it.
-const ARRAYS: [(&str, &str); 7] = [
+const ARRAYS: [(&str, &str); 12] = [
+    ("w1_mu", "900"),
+    ("w1_u", "900"),
+    ("w1_free_energy", "11"),
+    ("w1_g", "5"),
+    ("w1_policy", ""),
     ("w2_theta", "900"),
     ("w2_v", "900"),
     ("w2_kinetic", ""),

@@ -81,6 +81,8 @@ fn fewer_samples_than_the_contract_asks_for_are_no_pass() {
     let bench = |iterations: &str| {
         let arguments = [
             "bench",
+            "--workload",
+            "thermodynamic",
             "--device",
             "host",
             "--contracts",

@@ -12,6 +12,7 @@ use kernel_tuner::{
     StopRule, Subject, Suggestion, Tuned, TunerConfig, Verdict as TuningVerdict,
 };
 use kernels::Tunable;
+use kernels::active_inference::Infer;
 use kernels::frame::TrackingError;
 use kernels::thermodynamic::{Evolve, EvolveResident};
 use kernels::vector::{ReduceSum, Saxpy, SumWorkspace};
@@ -193,6 +194,7 @@ fn occupancy(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()> {
     let mut compared = Compared::default();
     compared.kernel::<Evolve>(setup, 900)?;
     compared.kernel::<EvolveResident>(setup, 900)?;
+    compared.kernel::<Infer>(setup, 900)?;
     compared.kernel::<ReduceSum>(setup, 1 << 20)?;
     compared.kernel::<Saxpy>(setup, 1 << 20)?;
     compared.kernel::<TrackingError>(setup, 900)?;

@@ -3,6 +3,7 @@
 //! Tolerances are those of `kernels`; nothing here widens them. The host backend, which runs the optimised version, is
 //! compared with the naive one only, never with itself.
 
+mod active_inference;
 mod thermodynamic;
 
 use slo_bench::{Reference, Section};
@@ -85,6 +86,10 @@ pub(super) fn add(
     let lengths = lengths(setup, amount);
     for workload in Reference::ALL {
         let seen = match workload {
+            Reference::ActiveInference => {
+                let (versions, state) = active_inference::ActiveInference::new(setup)?;
+                run(versions, state, lengths, &mut progress)?
+            }
             Reference::Thermodynamic => {
                 let (versions, state) = thermodynamic::Thermodynamic::new(setup)?;
                 run(versions, state, lengths, &mut progress)?
