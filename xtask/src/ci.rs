@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{anyhow, bail};
 
+use crate::program::Profile;
 use crate::stopwatch::{Seconds, Stopwatch};
 use crate::terminal::{note, say};
 use crate::workspace::Workspace;
@@ -39,8 +40,9 @@ const STEPS: [Step; 10] = [
         "lints with cuda",
         "cargo clippy --workspace --all-targets --features gpu-core/cuda -- -D warnings",
     ),
-    Step::cargo("tests, layers, tidy", "cargo test --workspace"),
-    Step::cargo("tests with cuda", "cargo test --package gpu-core --features cuda"),
+    // One build of the tests with everything in it; without the CUDA backend only the crate that has one differs.
+    Step::cargo("tests, layers, tidy", "cargo test --workspace --features gpu-core/cuda"),
+    Step::cargo("tests without cuda", "cargo test --package gpu-core"),
     Step::cargo("documentation", "RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps"),
     Step::own("kernels", "cargo xtask kernels", compile_kernels),
     Step::own("validate", "cargo xtask validate --quick", validate),
@@ -141,7 +143,7 @@ fn validate(workspace: &Workspace) -> anyhow::Result<Outcome> {
 }
 
 fn check_linkage(workspace: &Workspace) -> anyhow::Result<Outcome> {
-    let program = program::build(workspace, "release")?;
+    let program = program::build(workspace, Profile::Release)?;
     linkage::check(&program).map(|()| Outcome::Passed)
 }
 

@@ -10,10 +10,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::kernels::{self, Manifest};
 use crate::process::{Missing, Usage};
+use crate::program::Profile;
 use crate::stopwatch::Stopwatch;
 use crate::terminal::say;
 use crate::workspace::Workspace;
-use crate::{linkage, program};
+use crate::{linkage, program, traces};
 
 const README: &str = include_str!("dist_readme.txt");
 const SUMS: &str = "SHA256SUMS";
@@ -47,8 +48,13 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     let Some(manifest) = kernels::ensure(workspace, &kernels::Args::default())? else {
         bail!("kernels/src holds no .cu file: there is nothing to distribute");
     };
-    let program = program::build(workspace, "dist")?;
+    let program = program::build(workspace, Profile::Dist)?;
     linkage::check(&program)?;
+    let folders = traces::folders(workspace);
+    traces::check(&program, &folders)?;
+    for image in manifest.images.values() {
+        traces::check(&workspace.images().join(&image.file), &folders)?;
+    }
     let commit = program::commit(workspace);
     let parts = Parts {
         program: &program,

@@ -19,6 +19,7 @@ mod table;
 mod terminal;
 #[cfg(test)]
 mod tidy;
+mod traces;
 mod validate;
 mod workspace;
 

@@ -10,10 +10,10 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use anyhow::{Context as _, anyhow, bail};
 use cargo_metadata::Message;
 
-use crate::kernels;
 use crate::process::{self, Missing};
 use crate::terminal::note;
 use crate::workspace::Workspace;
+use crate::{kernels, traces};
 
 pub(crate) const NAME: &str = "slo-bench";
 /// Tells the program which commit it was built from; it cannot ask git where it runs.
@@ -36,7 +36,7 @@ pub(crate) fn run(
     if expects_gpu(args) {
         refresh_images(workspace, args)?;
     }
-    let program = build(workspace, "release")?;
+    let program = build(workspace, Profile::Release)?;
     let mut command_line = self::command(workspace, &program);
     command_line.arg(command).args(args);
     let status = command_line
@@ -52,29 +52,53 @@ pub(crate) fn command(workspace: &Workspace, program: &Path) -> Command {
     command
 }
 
+/// How the program is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// To run here.
+    Release,
+    /// To be copied elsewhere: without symbols, and without names of this machine's folders.
+    Dist,
+}
+
 /// Builds the program with the CUDA backend; the compiler's progress is shown.
-pub(crate) fn build(workspace: &Workspace, profile: &str) -> anyhow::Result<PathBuf> {
-    note!("{NAME}: building (profile {profile}, feature cuda)");
+pub(crate) fn build(workspace: &Workspace, profile: Profile) -> anyhow::Result<PathBuf> {
     let mut command = workspace.cargo();
+    let profile = match profile {
+        Profile::Release => "release",
+        // Each profile has a folder of its own: the flags cause no build of the other one.
+        Profile::Dist => {
+            command.env("CARGO_ENCODED_RUSTFLAGS", traces::rust_flags(workspace));
+            "dist"
+        }
+    };
+    note!("{NAME}: building (profile {profile}, feature cuda)");
     command.args(["build", "--profile", profile, "--package", NAME, "--features", "cuda"]);
     let shown = process::display(&command);
-    // Cargo tells where it put the program, which depends on settings that are not ours.
-    command.args(["--bin", NAME, "--message-format", "json-render-diagnostics"]);
+    command.args(["--bin", NAME]);
+    let program = executables(command)?.into_iter().find(|(name, _)| name == NAME);
+    program.map(|(_, path)| path).ok_or_else(|| anyhow!("`{shown}` built no program called {NAME}"))
+}
+
+/// Runs a cargo command and returns the programs that it built, each with the name of its target. Cargo tells
+/// where it put them, which depends on settings that are not ours.
+pub(crate) fn executables(mut command: Command) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let shown = process::display(&command);
+    command.args(["--message-format", "json-render-diagnostics"]);
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let stdout = child.stdout.take().expect("stdout was asked to be piped");
-    let mut program = None;
+    let mut programs = Vec::new();
     for message in Message::parse_stream(BufReader::new(stdout)) {
         if let Message::CompilerArtifact(artifact) = message.context("cannot read from cargo")?
-            && artifact.target.name == NAME
             && let Some(executable) = artifact.executable
         {
-            program = Some(executable.into_std_path_buf());
+            programs.push((artifact.target.name, executable.into_std_path_buf()));
         }
     }
     if !child.wait().context("cannot wait for cargo")?.success() {
-        bail!("the program does not build: `{shown}`");
+        bail!("cargo failed: `{shown}`");
     }
-    program.ok_or_else(|| anyhow!("`{shown}` built no program called {NAME}"))
+    Ok(programs)
 }
 
 /// The commit for reports, or `unknown` outside git.

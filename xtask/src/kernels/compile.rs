@@ -3,7 +3,7 @@
 //! Never leaves a half-written image: nvcc writes beside it, and the result is renamed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,10 +17,13 @@ use super::source::Source;
 use crate::process;
 use crate::stopwatch::Stopwatch;
 use crate::terminal::note;
+use crate::traces;
 
-/// Machine code for the H100 and PTX from Turing on, which newer devices compile when they load it.
-pub(crate) const FLAGS: [&str; 12] = [
+/// Machine code for the H100 and PTX from Turing on, which newer devices compile when they load it. Not compressed:
+/// what an image says about the machine it was compiled on can be seen and taken out.
+pub(crate) const FLAGS: [&str; 13] = [
     "-fatbin",
+    "--no-compress",
     "-O3",
     "-std=c++17",
     "-lineinfo",
@@ -39,6 +42,10 @@ const TARGETS: [&str; 2] = ["sm_90", "compute_75"];
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compiler<'a> {
     pub(crate) nvcc: &'a Path,
+    /// Where nvcc runs. Sources below it are named as seen from here.
+    pub(crate) root: &'a Path,
+    /// Folders that no image may name.
+    pub(crate) folders: &'a [PathBuf],
     pub(crate) include: &'a Path,
     pub(crate) images: &'a Path,
 }
@@ -78,15 +85,18 @@ impl Compiler<'_> {
         let file = format!("{}.fatbin", source.stem);
         let path = self.images.join(&file);
         let temporary = self.images.join(format!("{file}.tmp"));
+        let below = |path: &Path| path.strip_prefix(self.root).unwrap_or(path).to_owned();
         let mut command = Command::new(self.nvcc);
-        command.args(FLAGS).arg("-I").arg(self.include);
-        command.arg("-o").arg(&temporary).arg(&source.path);
+        command.current_dir(self.root).args(FLAGS).arg("-I").arg(below(self.include));
+        command.arg("-o").arg(&temporary).arg(below(&source.path));
         let output = process::capture(&mut command)?;
         let said =
             String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             bail!("{} does not compile\n{}", source.path.display(), said.trim_end());
         }
+        // The line table names folders in full, however the sources were named.
+        traces::scrub(&temporary, self.folders)?;
         let image = fs::read(&temporary)
             .and_then(|image| fs::rename(&temporary, &path).map(|()| image))
             .with_context(|| format!("cannot write {}", path.display()))?;

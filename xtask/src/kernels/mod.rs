@@ -18,6 +18,7 @@ use anyhow::{Context as _, bail};
 use crate::process::Missing;
 use crate::table;
 use crate::terminal::{note, say};
+use crate::traces;
 use crate::workspace::Workspace;
 use compile::{Compiler, FLAGS};
 use manifest::{Image, Stale};
@@ -66,7 +67,7 @@ pub(crate) fn ensure(workspace: &Workspace, args: &Args) -> anyhow::Result<Optio
         let fix = "install g++, or name a compiler in NVCC_CCBIN";
         return Err(Missing(format!("nvcc needs a C++ compiler beside it: {fix}")).into());
     }
-    refresh(&workspace.images(), &sources, &nvcc).map(Some)
+    refresh(workspace, &sources, &nvcc).map(Some)
 }
 
 /// Images that were compiled elsewhere and copied here need no compiler as long as they are fresh.
@@ -128,7 +129,8 @@ fn find_stale<'a>(
 }
 
 /// Compiles what is stale; what compiles is kept even when something else does not.
-fn refresh(images: &Path, sources: &Sources, nvcc: &Nvcc) -> anyhow::Result<Manifest> {
+fn refresh(workspace: &Workspace, sources: &Sources, nvcc: &Nvcc) -> anyhow::Result<Manifest> {
+    let images = &workspace.images();
     fs::create_dir_all(images).with_context(|| format!("cannot write {}", images.display()))?;
     let lock = File::create(images.join(".lock")).context("cannot write the images' folder")?;
     if lock.try_lock().is_err() {
@@ -157,7 +159,12 @@ fn refresh(images: &Path, sources: &Sources, nvcc: &Nvcc) -> anyhow::Result<Mani
     manifest.images.extend(kept);
     // Stored before an image is replaced: whatever ends this run, no entry describes another image.
     manifest.store(images)?;
-    let compiler = Compiler { nvcc: &nvcc.path, include: &sources.include, images };
+    let path = std::path::absolute(&nvcc.path)?;
+    let toolkit = path.ancestors().nth(2).filter(|folder| folder.parent().is_some());
+    let mut folders: Vec<PathBuf> = toolkit.map(Path::to_owned).into_iter().collect();
+    folders.extend(traces::folders(workspace));
+    let (root, include) = (&workspace.root, &sources.include);
+    let compiler = Compiler { nvcc: &path, root, folders: &folders, include, images };
     let mut compiled = compiler.compile_all(&wanted);
     let failures: Vec<_> = compiled.extract_if(.., |result| result.is_err()).collect();
     for image in compiled.into_iter().flatten() {

@@ -33,7 +33,7 @@ fn stand_in() -> Args {
 fn compile(workspace: &Workspace) -> anyhow::Result<Manifest> {
     let sources = Sources::read(&workspace.root.join("kernels"))?;
     let nvcc = toolchain::find_or_install(&workspace.target, stand_in().nvcc.as_deref())?;
-    refresh(&workspace.images(), &sources, &nvcc)
+    refresh(workspace, &sources, &nvcc)
 }
 
 fn image(workspace: &Workspace, stem: &str) -> Vec<u8> {
@@ -198,9 +198,16 @@ fn the_real_compiler_reports_what_the_fixture_uses() {
         return;
     };
     let sources = Sources::read(&workspace.root.join("kernels")).unwrap();
-    let manifest = refresh(&workspace.images(), &sources, &nvcc).unwrap();
+    let manifest = refresh(&workspace, &sources, &nvcc).unwrap();
     let kernel = &manifest.images["twice"].kernels[0];
     assert_eq!((kernel.name.as_str(), kernel.arch.as_str()), ("twice", "sm_90"));
     assert!(kernel.registers > 0 && !kernel.spills());
     assert!(manifest.images["twice"].bytes > 0);
+    let image = image(&workspace, "twice");
+    let named = |text: &[u8]| image.windows(text.len()).any(|window| window == text);
+    assert!(named(b"kernels/src/vector/twice.cu"), "the line table is there, and can be read");
+    let file = workspace.images().join("twice.fatbin");
+    for place in [&workspace, &here] {
+        traces::check(&file, &traces::folders(place)).unwrap();
+    }
 }
