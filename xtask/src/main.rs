@@ -14,6 +14,7 @@ mod layers;
 mod linkage;
 mod process;
 mod program;
+mod sanitize;
 mod stopwatch;
 mod table;
 mod terminal;
@@ -62,6 +63,8 @@ enum CliCommand {
     Doctor,
     /// Make a folder that runs on a machine with a driver but neither Rust nor toolkit
     Dist(dist::Args),
+    /// Run the kernels' tests on a GPU under compute-sanitizer: memcheck, then racecheck
+    Sanitize,
     /// Run everything that CI runs: format, lints, tests, documentation, kernels, validate
     Ci,
 }
@@ -85,6 +88,7 @@ fn execute(command: &CliCommand) -> anyhow::Result<ExitCode> {
         CliCommand::Kernels(args) => kernels::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         CliCommand::Doctor => doctor::run(&workspace),
         CliCommand::Dist(args) => dist::run(&workspace, args).map(|()| ExitCode::SUCCESS),
+        CliCommand::Sanitize => sanitize::run(&workspace).map(|()| ExitCode::SUCCESS),
         CliCommand::Ci => Ok(ci::run(&workspace)),
     }
 }

@@ -15,7 +15,7 @@ fn stderr(output: &Output) -> String {
 fn without_arguments_every_command_is_listed() {
     let output = xtask(&[]);
     let text = stderr(&output);
-    for command in ["validate", "bench", "kernels", "doctor", "dist", "ci"] {
+    for command in ["validate", "bench", "kernels", "doctor", "dist", "sanitize", "ci"] {
         assert!(
             text.lines().any(|line| line.trim_start().starts_with(command)),
             "{command}: {text}"
