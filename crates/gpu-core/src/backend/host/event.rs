@@ -16,12 +16,12 @@ pub(crate) struct Event {
 }
 
 /// What an event shares with the records and waits that are queued.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct EventState {
     records: Mutex<Records>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Records {
     /// Ticket of the last record; they count from 1, and 0 is an event that was never recorded.
     last: u64,
@@ -51,7 +51,10 @@ impl EventState {
 
 impl Event {
     pub(super) fn new(shared: Arc<Shared>, timing: EventTiming) -> Self {
-        Self { shared, state: Arc::default(), timing }
+        // Room for the records of a few streams, so that recording allocates nothing.
+        let records = Records { last: 0, pending: Vec::with_capacity(8), time: None };
+        let state = Arc::new(EventState { records: Mutex::new(records) });
+        Self { shared, state, timing }
     }
 
     /// The clock, if this event remembers a time.
