@@ -118,6 +118,16 @@ pub enum Error {
         /// The value.
         value: f64,
     },
+    /// A source of frames that ended where another frame was due.
+    #[error(
+        "workload `{workload}`: its source ended after {frames} frames; name a longer or an endless one"
+    )]
+    FramesEnded {
+        /// The workload and its version.
+        workload: String,
+        /// Frames that came.
+        frames: u64,
+    },
     /// A file that cannot be opened or read.
     #[error("{}: cannot be read: {reason}", file.display())]
     Input {
@@ -218,6 +228,7 @@ impl Error {
             | Self::Frame { .. }
             | Self::FrameFile { .. }
             | Self::FrameValue { .. }
+            | Self::FramesEnded { .. }
             | Self::Input { .. }
             | Self::OutputTaken { .. }
             | Self::OutputValue { .. }

@@ -66,4 +66,4 @@ pub use verdict::{Exit, Verdict};
 pub use workload::{Output, Phase, Values, WORKLOADS, Workload, check_workload};
 
 #[cfg(feature = "workloads")]
-pub use workload::{ActiveInference, Reference, Thermodynamic, Variant, WorkloadConfig};
+pub use workload::{ActiveInference, Frame, Reference, Thermodynamic, Variant, WorkloadConfig};

@@ -77,7 +77,7 @@ fn medians(passes: &[Vec<Phase>]) -> Vec<Phase> {
     let median = |index: usize| {
         let mut all: Vec<Duration> = passes.iter().map(|pass| pass[index].elapsed).collect();
         all.sort_unstable();
-        Phase { name: passes[0][index].name, elapsed: all[(all.len() - 1) / 2] }
+        Phase::new(passes[0][index].name.clone(), all[(all.len() - 1) / 2])
     };
     (0..names).map(median).collect()
 }
@@ -139,7 +139,7 @@ mod tests {
         fn phases(&mut self) -> Result<Vec<Phase>> {
             self.steps += 1;
             assert_eq!(self.prepared, self.steps);
-            Ok(vec![Phase { name: "kernel", elapsed: Duration::from_millis(self.steps) }])
+            Ok(vec![Phase::new("kernel", Duration::from_millis(self.steps))])
         }
     }
 
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(summary.p50_ns, Some(7_000_000));
         assert_eq!(summary.max_ns, Some(12_000_000));
         assert_eq!(seen.recorder.over_counts(), [8]);
-        assert_eq!(seen.phases, [Phase { name: "kernel", elapsed: Duration::from_millis(15) }]);
+        assert_eq!(seen.phases, [Phase::new("kernel", Duration::from_millis(15))]);
     }
 
     #[test]

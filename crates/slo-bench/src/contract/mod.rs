@@ -177,7 +177,7 @@ pub struct ContractSet {
 }
 
 /// The contracts that the program is shipped with.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 6] = [
     (
         "active-inference-h100.toml",
         include_str!("../../../../contracts/active-inference-h100.toml"),
@@ -186,6 +186,8 @@ const SHIPPED: [(&str, &str); 4] = [
         "active-inference-host.toml",
         include_str!("../../../../contracts/active-inference-host.toml"),
     ),
+    ("frame-h100.toml", include_str!("../../../../contracts/frame-h100.toml")),
+    ("frame-host.toml", include_str!("../../../../contracts/frame-host.toml")),
     ("thermodynamic-h100.toml", include_str!("../../../../contracts/thermodynamic-h100.toml")),
     ("thermodynamic-host.toml", include_str!("../../../../contracts/thermodynamic-host.toml")),
 ];

@@ -115,8 +115,10 @@ impl FrameSource for FrameFile {
             if self.next == self.count {
                 break;
             }
-            self.read_frame(frame)?;
+            let read = self.read_frame(frame);
+            // A bad frame is passed over: the next one can still be asked for.
             self.next += 1;
+            read?;
             filled += 1;
         }
         Ok(filled)

@@ -89,7 +89,7 @@ fn a_truncated_file_is_refused_with_its_size() {
 #[test]
 fn a_value_that_is_not_finite_is_named_by_frame_and_index() {
     let folder = tempfile::tempdir().unwrap();
-    let path = written(&folder, FrameFormat::Raw, 3);
+    let path = written(&folder, FrameFormat::Raw, 4);
     let good = std::fs::read(&path).unwrap();
     for (bad, expected) in [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "-inf")] {
         let mut bytes = good.clone();
@@ -103,6 +103,10 @@ fn a_value_that_is_not_finite_is_named_by_frame_and_index() {
         let mut frame = vec![0.0; FRAME_LEN];
         assert_eq!((file.fill(&mut frame).unwrap(), file.fill(&mut frame).unwrap()), (1, 1));
         assert!(matches!(file.fill(&mut frame), Err(Error::FrameValue { frame: 2, .. })));
+        // Whoever asks on gets what follows it.
+        assert_eq!(file.fill(&mut frame).unwrap(), 1);
+        assert_eq!(frame, all(&mut Formula::first(4), 1)[3 * FRAME_LEN..]);
+        assert_eq!(file.fill(&mut frame).unwrap(), 0);
     }
 }
 

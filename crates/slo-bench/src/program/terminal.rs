@@ -26,7 +26,7 @@ pub(super) struct Terminal {
     is_gone: Cell<bool>,
 }
 
-const NAME_WIDTH: usize = 14;
+const NAME_WIDTH: usize = 18;
 const RESULT_WIDTH: usize = 9;
 const TIME_WIDTH: usize = 8;
 /// Where details begin.

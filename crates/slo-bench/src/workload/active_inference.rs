@@ -11,6 +11,9 @@ use kernels::active_inference::{
 use super::{Output, Phase, Reference, Variant, Workload, WorkloadConfig};
 use crate::error::{Error, Result};
 
+/// The one phase of a call, beside its input.
+const PHASE: &str = "active inference";
+
 /// One call of the agent an iteration, its belief kept between calls.
 #[derive(Debug)]
 pub struct ActiveInference {
@@ -30,7 +33,7 @@ enum Version {
 #[derive(Debug)]
 struct OnProcessor {
     agent: Agent,
-    /// What the last good call put out.
+    /// What the last call put out; `None` if it was refused.
     outputs: Option<Outputs>,
 }
 
@@ -97,7 +100,7 @@ impl ActiveInference {
     /// A refusal of the kernels' by what it is about; anything else is the device's.
     fn failure(&self, error: gpu_core::Error) -> Error {
         if error.kind() == ErrorKind::Invalid {
-            self.refusal("active inference", error.to_string())
+            self.refusal(PHASE, error.to_string())
         } else {
             error.into()
         }
@@ -105,13 +108,24 @@ impl ActiveInference {
 }
 
 impl OnProcessor {
-    fn step(&mut self, variant: Variant, observations: &[f64; OBSERVATIONS]) {
-        let outputs = if variant == Variant::Naive {
-            naive::infer(&mut self.agent, observations)
-        } else {
-            optimised::infer(&mut self.agent, observations)
-        };
+    /// One call; its results must be finite, or the agent stays as it is.
+    fn step(
+        &mut self,
+        variant: Variant,
+        observations: &[f64; OBSERVATIONS],
+    ) -> Result<(), &'static str> {
+        let infer = if variant == Variant::Naive { naive::infer } else { optimised::infer };
+        let before = self.agent.clone();
+        let outputs = infer(&mut self.agent, observations);
+        let Outputs { mu, free_energy, g, u, .. } = &outputs;
+        let all = [mu.as_slice(), free_energy, g, u];
+        if all.iter().any(|values| values.iter().any(|value| !value.is_finite())) {
+            self.agent = before;
+            self.outputs = None;
+            return Err("its results are not finite");
+        }
         self.outputs = Some(outputs);
+        Ok(())
     }
 }
 
@@ -129,6 +143,7 @@ impl OnDevice {
     }
 
     fn step(&mut self, observations: &[f64; OBSERVATIONS]) -> gpu_core::Result<()> {
+        self.latest = Latest::Nowhere;
         self.inference.call(&self.stream, observations)?;
         self.latest = Latest::Called;
         Ok(())
@@ -150,9 +165,9 @@ impl OnDevice {
         })?;
         *latest = Latest::Timed;
         Ok(vec![
-            Phase { name: "upload", elapsed: uploaded.elapsed_since(start)? },
-            Phase { name: "kernel", elapsed: computed.elapsed_since(uploaded)? },
-            Phase { name: "download", elapsed: downloaded.elapsed_since(computed)? },
+            Phase::new("upload", uploaded.elapsed_since(start)?),
+            Phase::new("kernel", computed.elapsed_since(uploaded)?),
+            Phase::new("download", downloaded.elapsed_since(computed)?),
         ])
     }
 
@@ -197,12 +212,14 @@ impl Workload for ActiveInference {
     fn step(&mut self) -> Result<()> {
         let done = match &mut self.version {
             Version::Processor(processor) => {
-                processor.step(self.variant, &self.observations);
-                Ok(())
+                let done = processor.step(self.variant, &self.observations);
+                done.map_err(|reason| self.refusal(PHASE, reason.to_owned()))
             }
-            Version::Device(device) => device.step(&self.observations),
+            Version::Device(device) => {
+                let done = device.step(&self.observations);
+                done.map_err(|error| self.failure(error))
+            }
         };
-        let done = done.map_err(|error| self.failure(error));
         self.calls += 1;
         done
     }
@@ -219,7 +236,10 @@ impl Workload for ActiveInference {
     }
 
     fn phases(&mut self) -> Result<Vec<Phase>> {
-        let Version::Device(device) = &mut self.version else { return Ok(Vec::new()) };
+        let Version::Device(device) = &mut self.version else {
+            self.step()?;
+            return Ok(Vec::new());
+        };
         let phases = device.phases(&self.observations);
         self.calls += 1;
         Ok(phases?)
@@ -247,7 +267,8 @@ mod tests {
         let (mut plain, mut timed) = (workload(Variant::Device), workload(Variant::Device));
         assert!(seen(&plain).is_empty(), "nothing was put out before the first call");
         plain.step().unwrap();
-        let names: Vec<_> = timed.phases().unwrap().iter().map(|phase| phase.name).collect();
+        let names: Vec<_> =
+            timed.phases().unwrap().iter().map(|phase| phase.name.clone()).collect();
         assert_eq!(names, ["upload", "kernel", "download"]);
         assert_eq!(seen(&plain), seen(&timed));
         assert_eq!(seen(&plain).len(), 5);
@@ -278,16 +299,19 @@ mod tests {
 
     #[test]
     fn a_call_whose_results_are_not_finite_names_its_phase_and_leaves_the_last_good_state() {
-        let (mut plain, mut disturbed) = (workload(Variant::Device), workload(Variant::Device));
-        plain.step().unwrap();
-        disturbed.step().unwrap();
-        disturbed.observe(&[1e300; OBSERVATIONS]).unwrap();
-        let message = disturbed.step().unwrap_err().to_string();
-        assert!(message.contains("frame 1, phase `active inference`"), "{message}");
-        disturbed.observe(&observations_alone()).unwrap();
-        plain.step().unwrap();
-        disturbed.step().unwrap();
-        assert_eq!(seen(&plain), seen(&disturbed));
+        for variant in [Variant::Naive, Variant::Optimised, Variant::Device] {
+            let (mut plain, mut disturbed) = (workload(variant), workload(variant));
+            plain.step().unwrap();
+            disturbed.step().unwrap();
+            disturbed.observe(&[1e300; OBSERVATIONS]).unwrap();
+            let message = disturbed.step().unwrap_err().to_string();
+            assert!(message.contains("frame 1, phase `active inference`"), "{message}");
+            assert!(seen(&disturbed).is_empty(), "a refused call puts out nothing");
+            disturbed.observe(&observations_alone()).unwrap();
+            plain.step().unwrap();
+            disturbed.step().unwrap();
+            assert_eq!(seen(&plain), seen(&disturbed));
+        }
     }
 
     #[test]

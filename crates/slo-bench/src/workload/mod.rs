@@ -5,6 +5,8 @@
 #[cfg(feature = "workloads")]
 mod active_inference;
 #[cfg(feature = "workloads")]
+mod frame;
+#[cfg(feature = "workloads")]
 mod reference;
 #[cfg(feature = "workloads")]
 mod thermodynamic;
@@ -16,12 +18,14 @@ use crate::error::{Error, Result, nearest};
 #[cfg(feature = "workloads")]
 pub use active_inference::ActiveInference;
 #[cfg(feature = "workloads")]
+pub use frame::Frame;
+#[cfg(feature = "workloads")]
 pub use reference::{Reference, Variant, WorkloadConfig};
 #[cfg(feature = "workloads")]
 pub use thermodynamic::Thermodynamic;
 
 /// The workloads that this program can run, in the order in which it does.
-pub const WORKLOADS: &[&str] = &["active-inference", "thermodynamic"];
+pub const WORKLOADS: &[&str] = &["active-inference", "thermodynamic", "frame"];
 
 /// Refuses a name that is not among `known`, with the nearest one.
 ///
@@ -40,12 +44,19 @@ pub fn check_workload(name: &str, known: &[&str]) -> Result<()> {
 }
 
 /// Time on the device of one part of an iteration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
     /// Which part.
-    pub name: &'static str,
+    pub name: String,
     /// How long, between two events of the stream.
     pub elapsed: Duration,
+}
+
+impl Phase {
+    /// The part `name`, which took `elapsed`.
+    pub fn new(name: impl Into<String>, elapsed: Duration) -> Self {
+        Self { name: name.into(), elapsed }
+    }
 }
 
 /// One output of an iteration.
@@ -117,7 +128,8 @@ pub trait Workload {
     /// What the device says, or which part of the work failed.
     fn step(&mut self) -> Result<()>;
 
-    /// Shows every output of the last iteration, always the same ones in the same order; nothing before the first.
+    /// Shows every output of the last iteration, always the same ones in the same order; nothing before
+    /// the first, and nothing if it was refused.
     fn outputs(&self, visit: &mut dyn FnMut(Output<'_>));
 
     /// Refuses outputs of the last iteration that are not finite. Called between samples, never inside one.
@@ -139,7 +151,8 @@ pub trait Workload {
         }
     }
 
-    /// One iteration with a timed event around each part. Slower than [`step`](Self::step): never a latency sample.
+    /// One iteration with a timed event around each part, of which a processor version has none. Slower than
+    /// [`step`](Self::step): never a latency sample.
     ///
     /// # Errors
     /// As for [`step`](Self::step).

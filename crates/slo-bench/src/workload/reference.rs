@@ -4,7 +4,7 @@
 
 use gpu_core::{Device, KernelImages};
 
-use super::{ActiveInference, Thermodynamic, WORKLOADS, Workload, check_workload};
+use super::{ActiveInference, Frame, Thermodynamic, WORKLOADS, Workload, check_workload};
 use crate::error::{Error, Result};
 use crate::frames::FrameSource;
 
@@ -18,6 +18,8 @@ pub enum Reference {
     ActiveInference,
     /// W2, the evolution of a thermodynamic network: ten steps a call.
     Thermodynamic,
+    /// W3, the end-to-end frame: eight phases, the two above among them.
+    Frame,
 }
 
 /// Which version of a workload.
@@ -48,13 +50,14 @@ pub struct WorkloadConfig<'a> {
 
 impl Reference {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 2] = [Self::ActiveInference, Self::Thermodynamic];
+    pub const ALL: [Self; 3] = [Self::ActiveInference, Self::Thermodynamic, Self::Frame];
 
     /// Its name in contracts, reports and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::ActiveInference => "active-inference",
             Self::Thermodynamic => "thermodynamic",
+            Self::Frame => "frame",
         }
     }
 
@@ -63,6 +66,7 @@ impl Reference {
         match self {
             Self::ActiveInference => "w1",
             Self::Thermodynamic => "w2",
+            Self::Frame => "w3",
         }
     }
 
@@ -83,8 +87,8 @@ impl Reference {
                 let (workload, n_max) = (self.name(), NETWORK_N_MAX);
                 Err(Error::WorkloadTooLarge { workload, n, n_max })
             }
-            Self::ActiveInference if n == self.n() => Ok(()),
-            Self::ActiveInference => {
+            Self::ActiveInference | Self::Frame if n == self.n() => Ok(()),
+            Self::ActiveInference | Self::Frame => {
                 Err(Error::WorkloadSize { workload: self.name(), n, expected: self.n() })
             }
         }
@@ -109,11 +113,10 @@ impl Reference {
         config: &WorkloadConfig<'_>,
         frames: Box<dyn FrameSource>,
     ) -> Result<Box<dyn Workload>> {
-        // Neither takes frames.
-        drop(frames);
         Ok(match self {
             Self::ActiveInference => Box::new(ActiveInference::new(config)?),
             Self::Thermodynamic => Box::new(Thermodynamic::new(config)?),
+            Self::Frame => Box::new(Frame::new(config, frames)?),
         })
     }
 }

@@ -105,8 +105,8 @@ impl OnDevice {
         };
         let seen = Observables { kinetic, interaction, order, heat, entropy };
         let phases = vec![
-            Phase { name: "kernel", elapsed: computed.elapsed_since(start)? },
-            Phase { name: "download", elapsed: downloaded.elapsed_since(computed)? },
+            Phase::new("kernel", computed.elapsed_since(start)?),
+            Phase::new("download", downloaded.elapsed_since(computed)?),
         ];
         Ok((seen, phases))
     }
@@ -143,7 +143,10 @@ impl Workload for Thermodynamic {
     }
 
     fn phases(&mut self) -> Result<Vec<Phase>> {
-        let Version::Device(device) = &mut self.version else { return Ok(Vec::new()) };
+        let Version::Device(device) = &mut self.version else {
+            self.step()?;
+            return Ok(Vec::new());
+        };
         let (seen, phases) = device.phases()?;
         self.seen = Some(seen);
         Ok(phases)
@@ -188,7 +191,8 @@ mod tests {
         };
         for _ in 0..2 {
             plain.step().unwrap();
-            let names: Vec<_> = timed.phases().unwrap().iter().map(|phase| phase.name).collect();
+            let names: Vec<_> =
+                timed.phases().unwrap().iter().map(|phase| phase.name.clone()).collect();
             assert_eq!(names, ["kernel", "download"]);
             assert_eq!(seen(&plain), seen(&timed));
             plain.step().unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{last_line, slo_bench, stderr, stdout};
 
 /// Every array and the shape of one frame of it.
-const ARRAYS: [(&str, &str); 12] = [
+const ARRAYS: [(&str, &str); 25] = [
     ("w1_mu", "900"),
     ("w1_u", "900"),
     ("w1_free_energy", "11"),
@@ -19,6 +19,19 @@ const ARRAYS: [(&str, &str); 12] = [
     ("w2_order", ""),
     ("w2_heat", ""),
     ("w2_entropy", ""),
+    ("w3_control", "900"),
+    ("w3_prediction", "100"),
+    ("w3_free_energy", ""),
+    ("w3_kinetic", ""),
+    ("w3_interaction", ""),
+    ("w3_order", ""),
+    ("w3_heat", ""),
+    ("w3_entropy", ""),
+    ("w3_coherence", ""),
+    ("w3_information", ""),
+    ("w3_te_max", ""),
+    ("w3_g", "5"),
+    ("w3_policy", ""),
 ];
 
 fn names(folder: &Path) -> Vec<String> {

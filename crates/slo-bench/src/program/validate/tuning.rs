@@ -13,7 +13,7 @@ use kernel_tuner::{
 };
 use kernels::Tunable;
 use kernels::active_inference::Infer;
-use kernels::frame::TrackingError;
+use kernels::frame::{Act, Observable, Perceive, TrackingError};
 use kernels::thermodynamic::{Evolve, EvolveResident};
 use kernels::vector::{ReduceSum, Saxpy, SumWorkspace};
 use slo_bench::{Figure, Section, Verdict};
@@ -192,9 +192,12 @@ fn occupancy(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut compared = Compared::default();
+    compared.kernel::<Act>(setup, 900)?;
     compared.kernel::<Evolve>(setup, 900)?;
     compared.kernel::<EvolveResident>(setup, 900)?;
     compared.kernel::<Infer>(setup, 900)?;
+    compared.kernel::<Observable>(setup, 900)?;
+    compared.kernel::<Perceive>(setup, 900)?;
     compared.kernel::<ReduceSum>(setup, 1 << 20)?;
     compared.kernel::<Saxpy>(setup, 1 << 20)?;
     compared.kernel::<TrackingError>(setup, 900)?;

@@ -4,6 +4,7 @@
 //! compared with the naive one only, never with itself.
 
 mod active_inference;
+mod frame;
 mod thermodynamic;
 
 use slo_bench::{Reference, Section};
@@ -88,6 +89,10 @@ pub(super) fn add(
         let seen = match workload {
             Reference::ActiveInference => {
                 let (versions, state) = active_inference::ActiveInference::new(setup)?;
+                run(versions, state, lengths, &mut progress)?
+            }
+            Reference::Frame => {
+                let (versions, state) = frame::Frame::new(setup)?;
                 run(versions, state, lengths, &mut progress)?
             }
             Reference::Thermodynamic => {
