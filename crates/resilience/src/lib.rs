@@ -14,7 +14,7 @@
 //! let breaker = CircuitBreaker::new("upload", BreakerConfig::default(), clock)?;
 //! let guard = Guard::new(breaker, monitor.register("upload", Importance::Critical)?);
 //!
-//! let device = Device::auto();
+//! let device = Device::auto()?;
 //! let stream = device.stream()?;
 //! let mut numbers = device.buffer::<f32>(2)?;
 //! guard.run(|| stream.write(&[1.0, 2.0], numbers.view_mut()))?;
