@@ -175,17 +175,16 @@ impl Seen {
     }
 }
 
-/// The largest share of its tolerance that any difference takes; where nothing is tolerated, there is no difference.
+/// The largest share of its tolerance that any difference takes, or NaN if one is; where nothing is tolerated, there is
+/// no difference.
 fn worst_share<const COUNT: usize>(
     differences: [(&'static str, f64); COUNT],
     tolerances: [(&'static str, f64); COUNT],
 ) -> f64 {
-    let share = |difference: f64, tolerance: f64| {
-        if difference == 0.0 { 0.0 } else { difference / tolerance }
-    };
     let pairs = differences.into_iter().zip(tolerances);
     pairs.fold(0.0, |worst, ((_, difference), (_, tolerance))| {
-        worst.max(share(difference, tolerance))
+        let share = if difference == 0.0 { 0.0 } else { difference / tolerance };
+        if share.is_nan() || share > worst { share } else { worst }
     })
 }
 
@@ -262,5 +261,7 @@ mod tests {
         let share =
             |difference| worst_share([("a", difference), ("b", 1.0)], [("a", 0.0), ("b", 4.0)]);
         assert_eq!((share(0.0), share(1.0)), (0.25, f64::INFINITY));
+        let not_a_number = worst_share([("a", f64::NAN)], [("a", 1.0)]);
+        assert!(not_a_number.is_nan());
     }
 }
