@@ -3,7 +3,7 @@
 //! Everything it needs is allocated once: a call allocates nothing, frees nothing and uploads nothing.
 
 use gpu_core::{
-    Device, DeviceBuffer, DeviceSlice, DeviceSliceMut, KernelImages, Launch, PinnedBuffer,
+    Device, DeviceBuffer, DeviceSlice, DeviceSliceMut, Event, KernelImages, Launch, PinnedBuffer,
     Prepared, Result, Stream,
 };
 
@@ -218,10 +218,27 @@ impl Evolution {
     /// # Errors
     /// What the call fails with. [`reset`](Self::reset) then brings the network to a known state.
     pub fn call(&mut self, stream: &Stream) -> Result<Observables> {
+        self.call_between(stream, None)
+    }
+
+    /// As [`call`](Self::call), with an event recorded before the kernel and one after it.
+    ///
+    /// # Errors
+    /// As for [`call`](Self::call).
+    pub fn call_marked(&mut self, stream: &Stream, marks: [&Event; 2]) -> Result<Observables> {
+        self.call_between(stream, Some(marks))
+    }
+
+    fn call_between(&mut self, stream: &Stream, marks: Option<[&Event; 2]>) -> Result<Observables> {
         let Self { prepared, buffers, downloaded, .. } = self;
         let call =
             Call { parameters: self.parameters, seed: self.seed, steps_done: self.steps_done };
-        stream.scope(|scope| call.enqueue(stream, prepared, buffers, scope.lend(downloaded)?))?;
+        let mark = |place: usize| marks.map_or(Ok(()), |marks| stream.record(marks[place]));
+        stream.scope(|scope| {
+            mark(0)?;
+            call.enqueue(stream, prepared, buffers, scope.lend(downloaded)?)?;
+            mark(1)
+        })?;
         self.steps_done += u64::from(self.parameters.steps);
         let mut observables = [0.0; OBSERVABLES];
         observables.copy_from_slice(&self.downloaded[2 * self.parameters.n..]);
@@ -232,11 +249,6 @@ impl Evolution {
     pub fn downloaded(&self) -> (&[f64], &[f64]) {
         let n = self.parameters.n;
         self.downloaded[..2 * n].split_at(n)
-    }
-
-    /// Angles, velocities and observables on the device, one after the other: all that a [`call`](Self::call) returns.
-    pub fn outputs(&self) -> DeviceSlice<'_, f64> {
-        self.buffers.results.view()
     }
 
     /// Angles on the device.

@@ -2,7 +2,7 @@
 //!
 //! Computes nothing itself: `kernels::thermodynamic` does.
 
-use gpu_core::{Device, Event, KernelImages, PinnedBuffer, Stream};
+use gpu_core::{Device, Event, KernelImages, Stream};
 use kernels::thermodynamic::{Evolution, Network, Observables, naive, optimised};
 
 use super::{Output, Phase, Reference, Variant, Workload, WorkloadConfig};
@@ -28,18 +28,8 @@ enum Version {
 struct OnDevice {
     evolution: Evolution,
     stream: Stream,
-    /// Before the kernel, after it, and after the downloads.
-    events: [Event; 3],
-    /// Where calls with events between their parts download to.
-    results: PinnedBuffer<f64>,
-    latest: Latest,
-}
-
-/// Where the results of the last call are.
-#[derive(Clone, Copy, Debug)]
-enum Latest {
-    Called,
-    Timed,
+    /// Before the kernel and after it.
+    events: [Event; 2],
 }
 
 impl Thermodynamic {
@@ -62,53 +52,29 @@ impl Thermodynamic {
     fn state(&self) -> (&[f64], &[f64]) {
         match &self.version {
             Version::Processor(network) => (network.theta(), network.v()),
-            Version::Device(device) => match device.latest {
-                Latest::Called => device.evolution.downloaded(),
-                Latest::Timed => device.results[..2 * self.n].split_at(self.n),
-            },
+            Version::Device(device) => device.evolution.downloaded(),
         }
     }
 }
 
 impl OnDevice {
     fn new(device: &Device, images: &KernelImages, network: &Network) -> Result<Self> {
-        let evolution = Evolution::new(device, images, network)?;
-        let results = device.pinned(evolution.outputs().len())?;
         Ok(Self {
-            evolution,
+            evolution: Evolution::new(device, images, network)?,
             stream: device.stream()?,
-            events: [device.timed_event()?, device.timed_event()?, device.timed_event()?],
-            results,
-            latest: Latest::Called,
+            events: [device.timed_event()?, device.timed_event()?],
         })
     }
 
     fn step(&mut self) -> gpu_core::Result<Observables> {
-        self.latest = Latest::Called;
         self.evolution.call(&self.stream)
     }
 
-    /// One call with events between its parts.
+    /// One call with events around its kernel, which writes the results to the host itself.
     fn phases(&mut self) -> gpu_core::Result<(Observables, Vec<Phase>)> {
-        let Self { evolution, stream, events, results, latest } = self;
-        let [start, computed, downloaded] = &*events;
-        stream.record(start)?;
-        evolution.enqueue(stream)?;
-        stream.record(computed)?;
-        stream.scope(|scope| {
-            scope.download(evolution.outputs(), results)?;
-            scope.stream().record(downloaded)
-        })?;
-        *latest = Latest::Timed;
-        let [.., kinetic, interaction, order, heat, entropy] = results[..] else {
-            unreachable!("a network's results end with its observables");
-        };
-        let seen = Observables { kinetic, interaction, order, heat, entropy };
-        let phases = vec![
-            Phase::new("kernel", computed.elapsed_since(start)?),
-            Phase::new("download", downloaded.elapsed_since(computed)?),
-        ];
-        Ok((seen, phases))
+        let [before, after] = &self.events;
+        let seen = self.evolution.call_marked(&self.stream, [before, after])?;
+        Ok((seen, vec![Phase::new("kernel", after.elapsed_since(before)?)]))
     }
 }
 
@@ -193,7 +159,7 @@ mod tests {
             plain.step().unwrap();
             let names: Vec<_> =
                 timed.phases().unwrap().iter().map(|phase| phase.name.clone()).collect();
-            assert_eq!(names, ["kernel", "download"]);
+            assert_eq!(names, ["kernel"]);
             assert_eq!(seen(&plain), seen(&timed));
             plain.step().unwrap();
             timed.step().unwrap();
