@@ -85,7 +85,8 @@ class Agent:
             ambiguity, novelty = square * self.s2[h] + M / PI, 0.5 * n * math.log(PRIOR / self.s2[h])
             g = g + (risk + ambiguity - novelty) / H
         chosen = g.argmin()
-        action = -self.gains[chosen] * self.mu
+        # Indexing by a tensor would wait for the host, which a graph cannot capture.
+        action = -self.gains.index_select(0, chosen[None]) * self.mu
         self.results.copy_(torch.cat([self.mu, action, torch.stack(energies), g, chosen.double()[None]]))
 
     def fetch(self):
