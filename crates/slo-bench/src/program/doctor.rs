@@ -56,18 +56,7 @@ fn examine_device(section: &mut Section, place: &Place, images: &KernelImages) {
         None => section.check("GPU", true, driver(place.device.properties())),
         Some(reason) => section.check("GPU", Verdict::skipped(reason), ""),
     }
-    let is_needed = place.device.backend() == BackendKind::Cuda;
-    for source in &kernels::SOURCES {
-        let name = format!("image {}", source.name);
-        match images.load(source) {
-            Ok(_) => section.check(name, true, format!("fresh, in {}", images.folder().display())),
-            Err(error) if is_needed => section.check(name, false, error.to_string()),
-            Err(error) => {
-                let reason = format!("the host needs no image ({error})");
-                section.check(name, Verdict::skipped(reason), "");
-            }
-        }
-    }
+    examine_images(section, images, place.device.backend());
     match place.device.telemetry() {
         Ok(Some(sample)) => {
             let clocks = (sample.sm_clock_mhz, sample.memory_clock_mhz);
@@ -81,6 +70,27 @@ fn examine_device(section: &mut Section, place: &Place, images: &KernelImages) {
         }
         Ok(None) => section.check("clocks", Verdict::skipped("the host does not tell them"), ""),
         Err(error) => section.check("clocks", Verdict::skipped(error.to_string()), ""),
+    }
+}
+
+/// A line an image; where the host needs none, one line for all that are not there.
+fn examine_images(section: &mut Section, images: &KernelImages, backend: BackendKind) {
+    let mut missing = Vec::new();
+    for source in &kernels::SOURCES {
+        let name = format!("image {}", source.name);
+        match images.load(source) {
+            Ok(_) => section.check(name, true, format!("fresh, in {}", images.folder().display())),
+            Err(error) if backend == BackendKind::Cuda => {
+                section.check(name, false, error.to_string());
+            }
+            Err(error) => missing.push(error),
+        }
+    }
+    if let Some(first) = missing.first() {
+        let count = missing.len();
+        let reason =
+            format!("the host needs none; {count} cannot be used, the first because {first}");
+        section.check("images", Verdict::skipped(reason), "");
     }
 }
 
