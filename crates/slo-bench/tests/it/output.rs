@@ -67,8 +67,11 @@ fn doctor_says_what_is_here_and_finds_nothing_in_the_way_of_the_host() {
     let folder = tempfile::tempdir().unwrap();
     let output = slo_bench(folder.path(), &["doctor", "--device", "host"]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
-    for words in ["device host", "--device asks for the host", "image evolve", "contracts"] {
+    for words in ["device host", "--device asks for the host", "image", "contracts"] {
         assert!(stdout(&output).contains(words), "{words}: {}", stdout(&output));
     }
+    let args = ["doctor", "--device", "host", "--images", "nowhere"];
+    let without = stdout(&slo_bench(folder.path(), &args));
+    assert_eq!(without.matches("image").count(), 2, "one line for all images: {without}");
     assert!(!folder.path().join("target").exists(), "doctor looks and changes nothing");
 }
