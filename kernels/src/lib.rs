@@ -24,6 +24,7 @@
 
 pub mod active_inference;
 pub mod conformance;
+mod deviation;
 pub mod frame;
 pub mod information;
 pub mod philox;
@@ -32,4 +33,5 @@ pub mod synchronisation;
 pub mod thermodynamic;
 pub mod vector;
 
+pub use deviation::Deviation;
 pub use source::{HEADERS, SOURCES, Tunable};

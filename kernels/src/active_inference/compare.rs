@@ -1,6 +1,7 @@
 //! Whether two implementations of a call agree, and by how much they differ.
 
 use super::{Agent, Outputs};
+use crate::deviation::{Deviation, within, worse, worst};
 
 /// One number a quantity: a difference, or the most that is tolerated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,18 +32,6 @@ pub const TOLERANCES: Differences = Differences {
     foreseen: 1e-10,
     rise: 1e-9,
 };
-
-/// A quantity that differs by more than is tolerated, or is not a number.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{quantity} differs by {difference:e}, more than {tolerance:e}")]
-pub struct Deviation {
-    /// What differs.
-    pub quantity: &'static str,
-    /// By how much.
-    pub difference: f64,
-    /// How much is tolerated.
-    pub tolerance: f64,
-}
 
 impl Differences {
     /// All quantities with their names, in a fixed order.
@@ -88,34 +77,19 @@ pub fn compare(
     actual: (&Agent, &Outputs),
 ) -> Result<Differences, Deviation> {
     let differences = Differences::between(expected, actual);
-    for ((quantity, difference), (_, tolerance)) in
-        differences.named().into_iter().zip(TOLERANCES.named())
-    {
-        // A difference that is not a number is not within anything.
-        let is_within = difference <= tolerance;
-        if !is_within {
-            return Err(Deviation { quantity, difference, tolerance });
-        }
-    }
+    within(differences.named(), TOLERANCES.named())?;
     Ok(differences)
-}
-
-/// The larger of two differences; NaN if either is.
-fn worse(one: f64, other: f64) -> f64 {
-    if other.is_nan() || other > one { other } else { one }
 }
 
 /// The worst difference, relative to each element.
 fn relative(expected: &[f64], actual: &[f64]) -> f64 {
-    let pairs = expected.iter().zip(actual);
-    pairs.map(|(&expected, &actual)| share(expected - actual, expected)).fold(0.0, worse)
+    worst(expected, actual, |expected, actual| share(expected - actual, expected))
 }
 
 /// The worst difference, relative to the largest element: single elements may be near 0 by cancellation.
 fn of_the_largest(expected: &[f64], actual: &[f64]) -> f64 {
     let largest = expected.iter().map(|x| x.abs()).fold(0.0, worse);
-    let pairs = expected.iter().zip(actual);
-    pairs.map(|(&expected, &actual)| share(expected - actual, largest)).fold(0.0, worse)
+    worst(expected, actual, |expected, actual| share(expected - actual, largest))
 }
 
 /// How large a difference is beside `whole`.

@@ -31,7 +31,7 @@ pub mod optimised;
 mod tests;
 
 pub use agent::Agent;
-pub use compare::{Deviation, Differences, TOLERANCES, compare};
+pub use compare::{Differences, TOLERANCES, compare};
 pub use coupling::Coupling;
 pub(crate) use infer::{ARRIVALS, THREADS, parts_for};
 pub use infer::{Infer, InferArgs};

@@ -1,8 +1,7 @@
 //! Whether two implementations of a frame agree, and by how much they differ.
 
-use std::f64::consts::TAU;
-
 use super::{OutputsRef, System};
+use crate::deviation::{Deviation, around_the_circle, within, worst};
 
 /// One number a quantity: an absolute difference, or the most that is tolerated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,18 +59,6 @@ pub const TOLERANCES: Differences = Differences {
     coherence: TOLERANCE,
     information: TOLERANCE,
 };
-
-/// A quantity that differs by more than is tolerated, or is not a number.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{quantity} differs by {difference:e}, more than {tolerance:e}")]
-pub struct Deviation {
-    /// What differs.
-    pub quantity: &'static str,
-    /// By how much.
-    pub difference: f64,
-    /// How much is tolerated.
-    pub tolerance: f64,
-}
 
 impl Differences {
     /// All quantities with their names, in a fixed order.
@@ -134,15 +121,7 @@ pub fn compare(
     actual: (&System, OutputsRef<'_>),
 ) -> Result<Differences, Deviation> {
     let differences = Differences::between(expected, actual);
-    for ((quantity, difference), (_, tolerance)) in
-        differences.named().into_iter().zip(TOLERANCES.named())
-    {
-        // A difference that is not a number is not within anything.
-        let is_within = difference <= tolerance;
-        if !is_within {
-            return Err(Deviation { quantity, difference, tolerance });
-        }
-    }
+    within(differences.named(), TOLERANCES.named())?;
     Ok(differences)
 }
 
@@ -151,21 +130,6 @@ fn moments_apart(expected: &System, actual: &System) -> f64 {
     pairs.map(|(one, other)| f64::from((one ^ other).count_ones())).sum()
 }
 
-/// The worst difference of two slices; NaN if one is or if the lengths differ.
-pub(super) fn worst(expected: &[f64], actual: &[f64], difference: fn(f64, f64) -> f64) -> f64 {
-    if expected.len() != actual.len() {
-        return f64::NAN;
-    }
-    let pairs = expected.iter().zip(actual);
-    let all = pairs.map(|(&expected, &actual)| difference(expected, actual));
-    all.fold(0.0, |worst, next| if worst.is_nan() || worst > next { worst } else { next })
-}
-
 pub(super) fn apart(expected: f64, actual: f64) -> f64 {
     (expected - actual).abs()
-}
-
-fn around_the_circle(expected: f64, actual: f64) -> f64 {
-    let distance = apart(expected, actual);
-    distance.min((TAU - distance).abs())
 }

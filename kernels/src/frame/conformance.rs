@@ -2,13 +2,14 @@
 
 use gpu_core::{Device, KernelImages, Launch, Result};
 
-use super::compare::{apart, worst};
+use super::compare::apart;
 use super::naive::observe;
 use super::{
     Act, Differences, Engine, Launches, Observable, Outputs, Perceive, SAMPLES, System, TOLERANCES,
     formula, naive,
 };
 use crate::conformance::{Case, KernelCheck, launches};
+use crate::deviation::worst;
 use crate::information::{self, Flow, History};
 use crate::philox::{Draw, Philox};
 use crate::source::Tunable;

@@ -33,7 +33,7 @@ pub mod optimised;
 mod tests;
 
 pub use act::{Act, ActArgs};
-pub use compare::{Deviation, Differences, TOLERANCES, compare};
+pub use compare::{Differences, TOLERANCES, compare};
 pub use engine::{Engine, Launches, Marks, Span};
 pub use error::Error;
 pub use formula::formula;

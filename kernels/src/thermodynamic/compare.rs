@@ -1,8 +1,7 @@
 //! Whether two implementations of the network agree, and by how much they differ.
 
-use std::f64::consts::TAU;
-
 use super::{Network, Observables};
+use crate::deviation::{Deviation, around_the_circle, within, worst};
 
 /// One number a quantity: a difference, or the most that is tolerated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,18 +34,6 @@ pub const TOLERANCES: Differences = Differences {
     heat: 1e-10,
     entropy: 1e-10,
 };
-
-/// A quantity that differs by more than is tolerated, or is not a number.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{quantity} differs by {difference:e}, more than {tolerance:e}")]
-pub struct Deviation {
-    /// What differs.
-    pub quantity: &'static str,
-    /// By how much.
-    pub difference: f64,
-    /// How much is tolerated.
-    pub tolerance: f64,
-}
 
 impl Differences {
     /// All quantities with their names, in a fixed order.
@@ -89,31 +76,8 @@ pub fn compare(
     actual: (&Network, &Observables),
 ) -> Result<Differences, Deviation> {
     let differences = Differences::between(expected, actual);
-    for ((quantity, difference), (_, tolerance)) in
-        differences.named().into_iter().zip(TOLERANCES.named())
-    {
-        // A difference that is not a number is not within anything.
-        let is_within = difference <= tolerance;
-        if !is_within {
-            return Err(Deviation { quantity, difference, tolerance });
-        }
-    }
+    within(differences.named(), TOLERANCES.named())?;
     Ok(differences)
-}
-
-/// The worst difference of two slices; NaN if one is or if the lengths differ.
-fn worst(expected: &[f64], actual: &[f64], difference: fn(f64, f64) -> f64) -> f64 {
-    if expected.len() != actual.len() {
-        return f64::NAN;
-    }
-    let pairs = expected.iter().zip(actual);
-    let all = pairs.map(|(&expected, &actual)| difference(expected, actual));
-    all.fold(0.0, |worst, next| if next.is_nan() || next > worst { next } else { worst })
-}
-
-fn around_the_circle(expected: f64, actual: f64) -> f64 {
-    let distance = (expected - actual).abs();
-    distance.min((TAU - distance).abs())
 }
 
 fn relative(expected: f64, actual: f64) -> f64 {
@@ -126,6 +90,8 @@ fn relative(expected: f64, actual: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::TAU;
+
     use super::*;
     use crate::thermodynamic::optimised;
 

@@ -26,7 +26,7 @@ pub mod optimised;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{Deviation, Differences, TOLERANCES, compare};
+pub use compare::{Differences, TOLERANCES, compare};
 pub(crate) use evolution::PreparedProgram;
 pub use evolution::{Evolution, Program};
 pub use evolve::{Evolve, EvolveArgs};
