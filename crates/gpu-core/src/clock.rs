@@ -1,6 +1,6 @@
 //! The time, as an input: real for programs, manual for tests and simulations.
 //!
-//! The only place in the workspace that reads the machine's clock or sleeps.
+//! The only place in the workspace that reads the machine's clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,15 +58,6 @@ impl Clock {
             manual.elapsed_ns.fetch_add(ns, Ordering::AcqRel);
         }
     }
-
-    /// Lets `duration` pass: a real clock blocks the thread, a manual one advances at once.
-    #[expect(clippy::disallowed_methods, reason = "this is the one sleep of the workspace")]
-    pub fn sleep(&self, duration: Duration) {
-        match &self.source {
-            Source::Real => std::thread::sleep(duration),
-            Source::Manual(_) => self.advance(duration),
-        }
-    }
 }
 
 impl Default for Clock {
@@ -86,7 +77,7 @@ mod tests {
         let start = clock.now();
         assert_eq!(twin.now(), start);
         clock.advance(Duration::from_millis(5));
-        twin.sleep(Duration::from_millis(2));
+        twin.advance(Duration::from_millis(2));
         assert_eq!(clock.now() - start, Duration::from_millis(7));
     }
 
