@@ -4,7 +4,7 @@
 
 use gpu_core::BackendKind;
 use kernels::conformance::{KernelCheck, check_all};
-use slo_bench::{Reference, Section};
+use slo_bench::Section;
 
 use super::{Amount, versions};
 use crate::program::latency::SEED;
@@ -31,9 +31,9 @@ pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Sect
     bar.finish_and_clear();
     compared?;
     let detail = format!(
-        "{} of {kernels} kernels on {backend}, then every version of {} workloads: {}",
+        "{} of {kernels} kernels on {backend}, then every version of {} workloads and sizes: {}",
         cases.words(),
-        Reference::ALL.len(),
+        versions::SUBJECTS.len(),
         versions::words(setup, amount),
     );
     Ok(section.close(detail))

@@ -4,7 +4,6 @@ use gpu_core::Stream;
 use kernels::thermodynamic::{
     Evolution, Network, Observables, TOLERANCES, compare, naive, optimised,
 };
-use slo_bench::Reference;
 
 use super::{Versions, worst_share};
 use crate::program::latency::SEED;
@@ -16,8 +15,8 @@ pub(super) struct Thermodynamic {
 }
 
 impl Thermodynamic {
-    pub(super) fn new(setup: &Setup<'_>) -> anyhow::Result<(Self, Network)> {
-        let network = Network::initial(Reference::Thermodynamic.n(), SEED)?;
+    pub(super) fn new(setup: &Setup<'_>, n: usize) -> anyhow::Result<(Self, Network)> {
+        let network = Network::initial(n, SEED)?;
         let evolution = Evolution::new(setup.device(), &setup.images, &network)?;
         Ok((Self { evolution, stream: setup.device().stream()? }, network))
     }
