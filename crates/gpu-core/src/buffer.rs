@@ -77,6 +77,11 @@ impl<T: Pod> PinnedBuffer<T> {
 }
 
 impl<T: Pod> PinnedBuffer<T> {
+    /// Where the elements are, for whoever hands out parts of the buffer and keeps them apart.
+    pub fn as_mut_ptr(&mut self) -> *mut T {
+        self.memory.pointer().cast()
+    }
+
     /// The elements as kernels of `stream` see them: page-locked memory has one address for host and device.
     #[expect(clippy::needless_pass_by_ref_mut, reason = "the exclusive borrow becomes the view's")]
     pub(crate) fn view_for(&mut self, stream: StreamId) -> DeviceSliceMut<'_, T> {
