@@ -52,7 +52,10 @@ impl Error {
 }
 
 /// Refuses a frame that is not [`FRAME_LEN`] finite numbers; otherwise its values and its targets.
-pub(super) fn check_input(frame: u64, input: &[f64]) -> Result<(&[f64], &[f64]), Error> {
+///
+/// # Errors
+/// [`Error::Length`] or [`Error::Input`], with the frame's number.
+pub fn check_input(frame: u64, input: &[f64]) -> Result<(&[f64], &[f64]), Error> {
     if input.len() != FRAME_LEN {
         return Err(Error::Length { frame, actual: input.len() });
     }

@@ -35,7 +35,7 @@ mod tests;
 pub use act::{Act, ActArgs};
 pub use compare::{Differences, TOLERANCES, compare};
 pub use engine::{Engine, Launches, Marks, Span};
-pub use error::Error;
+pub use error::{Error, check_input};
 pub use formula::formula;
 pub use observable::{Observable, ObservableArgs};
 pub use outputs::{Metrics, OUTPUTS, Outputs, OutputsRef};

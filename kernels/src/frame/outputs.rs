@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Error, Phase};
 use crate::active_inference::{ITERATIONS, OBSERVATIONS, POLICIES, WINDOWS};
+use crate::source::check_len;
 use crate::thermodynamic::{OBSERVABLES, Observables};
 
 /// Numbers in the block: the free energies, G, the policy, what the network shows, the largest transfer entropy, coherence,
@@ -107,6 +108,16 @@ impl Block<'_> {
 }
 
 impl<'a> OutputsRef<'a> {
+    /// What the device left in `block` for frame number `frame`.
+    ///
+    /// # Errors
+    /// [`gpu_core::Error::Length`] if it is not [`OUTPUTS`] long; [`Error::Output`] if a phase put out a number that is not finite.
+    pub fn of_block(frame: u64, block: &'a [f64]) -> Result<Self, Error> {
+        check_len("the outputs of the frame", OUTPUTS, block.len())?;
+        let outputs = Self::read(block);
+        outputs.check(frame).map(|()| outputs)
+    }
+
     /// Reads the block that a device left.
     pub(super) fn read(block: &'a [f64]) -> Self {
         let network = block[NETWORK].first_chunk().expect("the range has this length");

@@ -2,8 +2,8 @@
 
 use gpu_core::{Device, ErrorKind, FaultPlan, KernelImages, Operation};
 use kernels::frame::{
-    Engine, Error, FRAME_LEN, Marks, Outputs, Phase, SAMPLES, System, compare, formula, naive,
-    optimised,
+    Engine, Error, FRAME_LEN, Marks, OUTPUTS, Outputs, OutputsRef, Phase, SAMPLES, System, compare,
+    formula, naive, optimised,
 };
 use kernels::thermodynamic::{Network, Parameters, State};
 
@@ -55,18 +55,29 @@ fn queued_frames_stay_on_the_device_and_add_up() {
     let mut expected = System::initial(5);
     let mut engine = engine(&device, &expected);
     let input = formula(0);
-    stream.write(&input, engine.input_mut()).unwrap();
+    let (mut frame, mut block) =
+        (device.buffer(input.len()).unwrap(), device.buffer(OUTPUTS).unwrap());
+    stream.write(&input, frame.view_mut()).unwrap();
     let mut outputs = None;
     for _ in 0..3 {
-        engine.enqueue(&stream).unwrap();
+        engine.enqueue(&stream, frame.view(), block.view_mut()).unwrap();
         outputs = Some(optimised::frame(&mut expected, &input).unwrap());
     }
-    let block = stream.read_vec(engine.outputs()).unwrap();
-    let Outputs { control, prediction, metrics } = outputs.unwrap();
-    assert_eq!(block[..11], metrics.free_energy);
-    assert_eq!(block[block.len() - 1000..block.len() - 100], control);
-    assert_eq!(block[block.len() - 100..], prediction);
-    assert!(engine.system(&stream).unwrap() == expected);
+    let short = frame.view().range(0..899).unwrap();
+    assert!(matches!(
+        engine.enqueue(&stream, short, block.view_mut()),
+        Err(gpu_core::Error::Length { expected: 1800, actual: 899, .. })
+    ));
+    let mut block = stream.read_vec(block.view()).unwrap();
+    let seen = OutputsRef::of_block(3, &block).unwrap();
+    assert_eq!(Outputs::from(seen), outputs.unwrap());
+    let state = engine.system(&stream).unwrap();
+    assert_eq!(state.frames_offered(), 4);
+    assert!(state.with_frames_offered(3) == expected);
+    block[0] = f64::NAN;
+    let error = OutputsRef::of_block(3, &block).unwrap_err();
+    assert_eq!(error, Error::Output { frame: 3, phase: Phase::ActiveInference });
+    assert!(OutputsRef::of_block(3, &block[1..]).is_err());
 }
 
 #[test]

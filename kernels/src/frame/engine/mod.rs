@@ -30,8 +30,8 @@ pub struct Engine {
     /// Frames that were offered to the system, good or not: the number of the next one.
     frames_offered: u64,
     input: PinnedBuffer<f64>,
-    /// Where [`enqueue`](Self::enqueue) leaves the outputs.
-    outputs: DeviceBuffer<f64>,
+    /// Where [`call`](Self::call) takes the input to.
+    uploaded: DeviceBuffer<f64>,
     /// Where [`call`](Self::call) leaves the outputs.
     downloaded: PinnedBuffer<f64>,
 }
@@ -93,21 +93,27 @@ impl Engine {
             resident: Resident::new(device, images, system, launches)?,
             frames_offered: 0,
             input: device.pinned(FRAME_LEN)?,
-            outputs: device.buffer(OUTPUTS)?,
+            uploaded: device.buffer(FRAME_LEN)?,
             downloaded: device.pinned(OUTPUTS)?,
         };
         engine.reset(&device.stream()?, system)?;
         Ok(engine)
     }
 
-    /// Queues one frame on what [`input_mut`](Self::input_mut) holds. State and outputs stay on the device, and nobody looks
-    /// whether they are finite.
+    /// Queues one frame of 900 values and their 900 targets that is on the device, and leaves its [`OUTPUTS`] there, without
+    /// waiting. Nobody looks whether they are finite: [`OutputsRef::of_block`] does, once they are on the host.
     ///
     /// # Errors
-    /// What a launch fails with; the system is then as it was.
-    pub fn enqueue(&mut self, stream: &Stream) -> Result<()> {
+    /// [`gpu_core::Error::Length`]; what a launch fails with. The system is then as it was.
+    pub fn enqueue(
+        &mut self,
+        stream: &Stream,
+        frame: DeviceSlice<'_, f64>,
+        outputs: DeviceSliceMut<'_, f64>,
+    ) -> Result<()> {
         self.frames_offered += 1;
-        self.resident.enqueue(stream, self.outputs.view_mut(), None)
+        check_len("the frame", FRAME_LEN, frame.len())?;
+        self.resident.enqueue(stream, frame, outputs, None)
     }
 
     /// One frame of 900 values and their 900 targets, its outputs in page-locked memory: this is what a latency contract
@@ -143,11 +149,11 @@ impl Engine {
         check_input(number, frame)?;
         self.input.copy_from_slice(frame);
         let before = self.resident.progress;
-        let Self { resident, input, downloaded, .. } = self;
+        let Self { resident, input, uploaded, downloaded, .. } = self;
         let ran = stream.scope(|scope| {
             marks.map_or(Ok(()), |marks| marks.record(stream, 0))?;
-            scope.upload(input, resident.room.input.view_mut())?;
-            resident.enqueue(stream, scope.lend(downloaded)?, marks)
+            scope.upload(input, uploaded.view_mut())?;
+            resident.enqueue(stream, uploaded.view(), scope.lend(downloaded)?, marks)
         });
         let checked = ran.map_err(Error::from).and_then(|()| self.downloaded().check(number));
         if let Err(error) = checked {
@@ -160,16 +166,6 @@ impl Engine {
     /// The outputs of the last [`call`](Self::call), in page-locked memory; all 0 before the first.
     pub fn downloaded(&self) -> OutputsRef<'_> {
         OutputsRef::read(&self.downloaded)
-    }
-
-    /// Where [`enqueue`](Self::enqueue) finds its frame.
-    pub fn input_mut(&mut self) -> DeviceSliceMut<'_, f64> {
-        self.resident.room.input.view_mut()
-    }
-
-    /// The [`OUTPUTS`] of the last queued frame on the device.
-    pub fn outputs(&self) -> DeviceSlice<'_, f64> {
-        self.outputs.view()
     }
 
     /// How its kernels are launched.

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use gpu_core::{Device, DeviceBuffer, DeviceSliceMut, KernelImages, Prepared, Result, Stream};
+use gpu_core::{
+    Device, DeviceBuffer, DeviceSlice, DeviceSliceMut, KernelImages, Prepared, Result, Stream,
+};
 
 use super::{Launches, Marks};
 use crate::active_inference::{
@@ -80,7 +82,6 @@ pub(super) struct Constants {
 /// What the kernels of one frame leave for each other.
 #[derive(Debug)]
 pub(super) struct Room {
-    pub(super) input: DeviceBuffer<f64>,
     pub(super) counts: DeviceBuffer<u32>,
     /// Every transfer entropy, then the largest.
     pub(super) flow: DeviceBuffer<f64>,
@@ -117,6 +118,7 @@ struct Frame<'a> {
     model: &'a Model,
     progress: Progress,
     parts: u32,
+    input: DeviceSlice<'a, f64>,
     now: &'a Half,
     next: &'a mut Half,
     constants: &'a Constants,
@@ -152,7 +154,6 @@ impl Half {
 impl Room {
     fn new(device: &Device, network: &thermodynamic::Parameters, parts: u32) -> Result<Self> {
         Ok(Self {
-            input: device.buffer(FRAME_LEN)?,
             counts: device.buffer(COUNTS_LEN)?,
             flow: device.buffer(ENTROPIES_LEN + 1)?,
             table: device.buffer(2 * SAMPLES)?,
@@ -196,10 +197,11 @@ impl Resident {
         Ok(Self { programs, parts, model, progress, first, second, constants, room })
     }
 
-    /// Queues one frame on the input in the room, which makes the other half the current one.
+    /// Queues one frame, which makes the other half the current one.
     pub(super) fn enqueue(
         &mut self,
         stream: &Stream,
+        input: DeviceSlice<'_, f64>,
         outputs: DeviceSliceMut<'_, f64>,
         marks: Option<&Marks>,
     ) -> Result<()> {
@@ -214,6 +216,7 @@ impl Resident {
             model: &self.model,
             progress: self.progress,
             parts: self.parts,
+            input,
             now,
             next,
             constants: &self.constants,
@@ -270,7 +273,7 @@ impl Frame<'_> {
     fn perceive(&mut self) -> Result<()> {
         let (entropies, te_max) = self.room.flow.view_mut().split_at(ENTROPIES_LEN)?;
         let args = PerceiveArgs {
-            values: self.room.input.view().range(0..SAMPLES)?,
+            values: self.input.range(0..SAMPLES)?,
             history: self.now.history.view(),
             coupling: self.now.coupling.view(),
             motion: self.now.motion.view(),
@@ -334,7 +337,7 @@ impl Frame<'_> {
             agent: self.room.agent.view(),
             observables: self.room.observables.view(),
             te_max: self.room.flow.view().range(ENTROPIES_LEN..ENTROPIES_LEN + 1)?,
-            targets: self.room.input.view().range(SAMPLES..FRAME_LEN)?,
+            targets: self.input.range(SAMPLES..FRAME_LEN)?,
             theta: self.next.motion.view().range(0..SAMPLES)?,
             phases: self.now.phases.view(),
             frequencies: self.constants.frequencies.view(),
