@@ -6,6 +6,7 @@ use gpu_core::BackendKind;
 use slo_bench::{Contract, Exit, MeasurePlan, Reference, Section, Variant};
 
 use super::args::BenchArgs;
+use super::frame_stream;
 use super::latency::{Demand, Request, applicable, run as measure};
 use super::setup::Setup;
 use super::stream::{stream, throughput};
@@ -141,6 +142,7 @@ fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {
     section.check("order and integrity", holds, streamed.fault.clone().unwrap_or(seen));
     throughput(&mut section, setup.device(), &streamed);
     overlap(setup, &mut section)?;
+    frame_stream::add(setup, &mut section)?;
     Ok(section.close(format!("{frames} frames, filled and checked by the host as they flow")))
 }
 

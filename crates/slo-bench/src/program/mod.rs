@@ -6,6 +6,7 @@ mod args;
 mod bench;
 mod doctor;
 mod dump;
+mod frame_stream;
 mod frames;
 mod latency;
 mod setup;
