@@ -84,8 +84,11 @@ fn walk(root: &Path, folder: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
         let path = folder.join(entry.file_name());
-        let is_built = entry.file_name() == "target" || entry.file_name() == ".git";
-        if entry.path().is_dir() && !is_built {
+        // In a further working tree, .git is a file.
+        if entry.file_name() == "target" || entry.file_name() == ".git" {
+            continue;
+        }
+        if entry.path().is_dir() {
             paths.extend(walk(root, &path));
         } else if entry.path().is_file() {
             paths.push(path);
