@@ -26,7 +26,7 @@
 //! ```
 //!
 //! Without its default features this is the measuring library over `gpu-core` alone. Feature `workloads` adds the
-//! reference workloads, feature `cli` the program `slo-bench`.
+//! reference workloads, feature `cli` what programs of measurements share and the program `slo-bench`.
 //!
 //! # Exit codes of the program
 //!
@@ -37,6 +37,9 @@
 //! | 2 | bad usage or bad input |
 //! | 3 | the environment: a GPU that is required and missing, no driver, no kernel image, a folder that cannot be written |
 #![forbid(unsafe_code)]
+
+#[cfg(feature = "cli")]
+pub mod cli;
 
 mod contract;
 mod dump;

@@ -8,11 +8,13 @@ use std::io::Write as _;
 use comfy_table::{CellAlignment, Table, presets};
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
-use slo_bench::{Figure, Run, Section, Verdict, milliseconds, number};
+
+use crate::report::{Figure, Run, Section, milliseconds, number};
+use crate::verdict::Verdict;
 
 /// What goes to stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Output {
+pub enum Output {
     /// Rows for people.
     Table,
     /// One JSON document and nothing else.
@@ -21,7 +23,7 @@ pub(super) enum Output {
 
 /// Stdout, until its reader goes away.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub struct Terminal {
     output: Output,
     is_gone: Cell<bool>,
 }
@@ -33,34 +35,37 @@ const TIME_WIDTH: usize = 8;
 const INDENT: usize = NAME_WIDTH + RESULT_WIDTH + TIME_WIDTH + 2;
 
 impl Terminal {
-    pub(super) fn new(output: Output) -> Self {
+    /// Stdout for `output`.
+    pub fn new(output: Output) -> Self {
         Self { output, is_gone: Cell::new(false) }
     }
 
     /// A line for people; nothing where JSON was asked for.
-    pub(super) fn line(&self, text: &str) {
+    pub fn line(&self, text: &str) {
         if self.output == Output::Table {
             self.write(&format!("{text}\n"));
         }
     }
 
     /// The report for machines; nothing where rows were asked for.
-    pub(super) fn json(&self, text: &str) {
+    pub fn json(&self, text: &str) {
         if self.output == Output::Json {
             self.write(text);
         }
     }
 
-    pub(super) fn heading(&self) {
+    /// What the columns of [`section`](Self::section) are, below an empty line.
+    pub fn heading(&self) {
         let text = format!(
             "{:NAME_WIDTH$}{:RESULT_WIDTH$}{:>TIME_WIDTH$}  detail",
             "section", "result", "time"
         );
+        self.line("");
         self.line(&Style::new().dim().apply_to(text).to_string());
     }
 
     /// One row a section, and under it what was bad or skipped, and why.
-    pub(super) fn section(&self, section: &Section) {
+    pub fn section(&self, section: &Section) {
         let name = format!("{:NAME_WIDTH$}", section.name);
         let result = style(&section.verdict).apply_to(format!("{:RESULT_WIDTH$}", section.verdict));
         let time = format!("{:>TIME_WIDTH$}", seconds(section.elapsed_s));
@@ -78,7 +83,7 @@ impl Terminal {
     }
 
     /// A row a run: percentiles in milliseconds, and where they were measured.
-    pub(super) fn runs(&self, runs: &[Run]) {
+    pub fn runs(&self, runs: &[Run]) {
         let mut table = table(["ms", "samples", "p50", "p90", "p99", "p99.9", "max", "cold"], "on");
         for run in runs {
             let latency = &run.latency;
@@ -93,7 +98,7 @@ impl Terminal {
     }
 
     /// A row a figure.
-    pub(super) fn figures(&self, figures: &[Figure]) {
+    pub fn figures(&self, figures: &[Figure]) {
         let mut table = table(["figure", "value"], "on");
         for Figure { name, value, unit, measured_on } in figures {
             let value = format!("{} {unit}", number(*value));
@@ -113,13 +118,13 @@ impl Terminal {
     }
 
     /// The last line: the verdict and a summary.
-    pub(super) fn verdict(&self, verdict: &Verdict, summary: &str) {
+    pub fn verdict(&self, verdict: &Verdict, summary: &str) {
         let verdict = if verdict.is_bad() { Verdict::Fail } else { Verdict::Pass };
         self.line(&format!("{} {summary}", style(&verdict).apply_to(&verdict)));
     }
 
     /// A bar on stderr for `len` steps of work; hidden where that is not a terminal.
-    pub(super) fn progress(&self, what: impl Into<String>, len: u64) -> ProgressBar {
+    pub fn progress(&self, what: impl Into<String>, len: u64) -> ProgressBar {
         let style = ProgressStyle::with_template("{msg:24} {bar:32} {pos}/{len} {eta}");
         let style = style.expect("the template is a constant that parses");
         // No steady tick: its thread would wake up in the middle of what is measured.

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use slo_bench::Variant;
-
-use super::terminal::Output;
+use slo_bench::cli::{Output, OutputArgs, PlaceArgs};
 
 const AFTER: &str = "\
 Exit codes:
@@ -42,37 +41,26 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct PlaceArgs {
-    /// auto, host, cuda:N or simulated:SEED (the host, with streams reordered by the seed)
-    #[arg(long, visible_alias = "backend", value_name = "DEVICE", default_value = "auto", value_parser = parse_device)]
-    pub(super) device: DeviceChoice,
-    /// Fail, with exit code 3, where no GPU can be used
-    #[arg(long)]
-    pub(super) require_gpu: bool,
+pub(super) struct ContractArgs {
     /// Folder of contracts; otherwise `contracts` beside the program or here, or those built in
     #[arg(long, value_name = "DIR")]
     pub(super) contracts: Option<PathBuf>,
-    /// Folder of compiled kernels, checked even where the host needs none
-    #[arg(long, value_name = "DIR")]
-    pub(super) images: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) place: PlaceArgs,
+    #[command(flatten)]
+    pub(super) contracts: ContractArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
     /// Frames for what takes frames, the pipeline first: raw little-endian float64 or .npy of shape (count, 1800)
     #[arg(long, value_name = "FILE")]
     pub(super) input: Option<PathBuf>,
     /// How many frames of the formula go through the pipeline where no file is given; with --dump, how many frames are dumped
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(super) frames: Option<u64>,
-    /// Folder for the report: new, empty, or holding an earlier report
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: Option<PathBuf>,
-    /// Print the report as JSON and nothing else
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,6 +105,8 @@ pub(super) struct BenchArgs {
 pub(super) struct DoctorArgs {
     #[command(flatten)]
     pub(super) place: PlaceArgs,
+    #[command(flatten)]
+    pub(super) contracts: ContractArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -130,15 +120,6 @@ pub(super) struct FramesArgs {
     /// Values only, without the header of an .npy file
     #[arg(long)]
     pub(super) raw: bool,
-}
-
-/// Where to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DeviceChoice {
-    Auto,
-    Host,
-    Cuda(u32),
-    Simulated(u64),
 }
 
 /// The versions of a workload.
@@ -187,12 +168,10 @@ impl Command {
     /// What goes to stdout.
     pub(super) fn output(&self) -> Output {
         match self {
-            Self::Validate(ValidateArgs { run, .. }) | Self::Bench(BenchArgs { run, .. })
-                if run.json =>
-            {
-                Output::Json
+            Self::Validate(ValidateArgs { run, .. }) | Self::Bench(BenchArgs { run, .. }) => {
+                run.output.output()
             }
-            _ => Output::Table,
+            Self::Doctor(_) | Self::Frames(_) => Output::Table,
         }
     }
 
@@ -206,39 +185,9 @@ impl Command {
     }
 }
 
-fn parse_device(text: &str) -> Result<DeviceChoice, String> {
-    let number = |text: &str| text.parse::<u64>().ok();
-    let choice = match text.split_once(':') {
-        None => match text {
-            "auto" => Some(DeviceChoice::Auto),
-            "host" => Some(DeviceChoice::Host),
-            "cuda" => Some(DeviceChoice::Cuda(0)),
-            _ => None,
-        },
-        Some(("cuda", ordinal)) => ordinal.parse().ok().map(DeviceChoice::Cuda),
-        Some(("simulated", seed)) => number(seed).map(DeviceChoice::Simulated),
-        Some(_) => None,
-    };
-    choice.ok_or_else(|| "it must be auto, host, cuda:N or simulated:SEED".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn devices_are_named_in_four_ways() {
-        assert_eq!(parse_device("auto"), Ok(DeviceChoice::Auto));
-        assert_eq!(parse_device("host"), Ok(DeviceChoice::Host));
-        assert_eq!(parse_device("cuda:3"), Ok(DeviceChoice::Cuda(3)));
-        assert_eq!(
-            parse_device("simulated:18446744073709551615"),
-            Ok(DeviceChoice::Simulated(u64::MAX))
-        );
-        for bad in ["gpu", "cuda:", "cuda:-1", "cuda:x", "host:0", "simulated:", ""] {
-            assert!(parse_device(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn the_command_line_fits_together() {

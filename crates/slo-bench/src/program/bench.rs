@@ -10,8 +10,8 @@ use super::frame_stream;
 use super::latency::{Demand, Request, applicable, run as measure};
 use super::setup::Setup;
 use super::stream::{stream, throughput};
-use super::terminal::Terminal;
 use super::validate::overlap;
+use slo_bench::cli::Terminal;
 
 /// Samples where neither the command line nor a contract asks for a number.
 const SAMPLES_CUDA: u64 = 100_000;
@@ -27,17 +27,16 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
     };
     let setup = Setup::new(&args.run, |device| frames(device.backend()), terminal)?;
     setup.announce("bench");
-    terminal.heading();
     let mut sections = Vec::new();
     for workload in workloads {
-        sections.push(setup.section(workload.name(), |setup| latency(setup, args, workload)));
+        sections.push(setup.session.section(workload.name(), || latency(&setup, args, workload)));
     }
-    sections.push(setup.section("pipeline", pipeline));
+    sections.push(setup.session.section("pipeline", || pipeline(&setup)));
     for section in &sections {
         terminal.runs(&section.runs);
         terminal.figures(&section.figures);
     }
-    setup.finish("bench", sections)
+    setup.session.finish("bench", sections)
 }
 
 fn frames(backend: BackendKind) -> u64 {
@@ -69,9 +68,9 @@ fn latency(setup: &Setup<'_>, args: &BenchArgs, workload: Reference) -> anyhow::
             _ => medians.optimised = median,
         }
     }
-    for (words, ratio) in medians.speed_ups(setup.device().backend()) {
+    for (words, ratio) in medians.speed_ups(setup.session.device().backend()) {
         let name = format!("{}: {words}, speed-up of medians", workload.name());
-        section.figure(name, ratio, "x", setup.label());
+        section.figure(name, ratio, "x", setup.session.label());
     }
     let detail = format!("{} runs at n = {n}, medians and tails below", section.runs.len());
     Ok(section.close(detail))
@@ -83,7 +82,7 @@ fn device_request<'a>(
     workload: Reference,
     contract: Option<&'a Contract>,
 ) -> Request<'a> {
-    let (samples, warm_up, phase_passes) = match setup.device().backend() {
+    let (samples, warm_up, phase_passes) = match setup.session.device().backend() {
         BackendKind::Cuda => (SAMPLES_CUDA, 1000, 200),
         BackendKind::Host | BackendKind::HostSimulated => (SAMPLES_HOST, 5, 20),
     };
@@ -130,9 +129,11 @@ impl Medians {
 
 fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {
     let mut section = Section::new("pipeline");
-    let bar = setup.terminal.progress("pipeline", setup.frames.count());
+    let bar = setup.session.terminal.progress("pipeline", setup.frames.count());
     let mut source = setup.frames.open()?;
-    let streamed = stream(setup.device(), &setup.images, &mut *source, |frames| bar.inc(frames));
+    let streamed = stream(setup.session.device(), &setup.session.images, &mut *source, |frames| {
+        bar.inc(frames);
+    });
     bar.finish_and_clear();
     let streamed = streamed?;
     let (frames, due) = (streamed.frames, setup.frames.count());
@@ -140,7 +141,7 @@ fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {
     let seen =
         format!("{frames} frames of {due}, every element checked, digest {}", streamed.digest);
     section.check("order and integrity", holds, streamed.fault.clone().unwrap_or(seen));
-    throughput(&mut section, setup.device(), &streamed);
+    throughput(&mut section, setup.session.device(), &streamed);
     overlap(setup, &mut section)?;
     frame_stream::add(setup, &mut section)?;
     Ok(section.close(format!("{frames} frames, filled and checked by the host as they flow")))

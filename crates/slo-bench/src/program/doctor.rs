@@ -3,30 +3,30 @@
 //! Looks and never changes anything.
 
 use gpu_core::{BackendKind, Device, DeviceProperties, KernelImages};
+use slo_bench::cli::{Place, Terminal};
 use slo_bench::{ContractSet, Exit, Section, Verdict};
 
 use super::args::DoctorArgs;
-use super::setup::{self, Place, Setup};
-use super::terminal::Terminal;
+use super::setup::{Setup, contracts};
 
 pub(super) fn run(args: &DoctorArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
     let place = Place::open(&args.place);
-    let contracts = setup::contracts(&args.place);
-    let images = setup::images_of(&args.place);
+    let contracts = contracts(&args.contracts);
+    let images = args.place.images();
     let mut section = Section::new("doctor");
     let mut exit = Exit::Pass;
     match &place {
         Ok(place) => examine_device(&mut section, place, &images),
         Err(error) => {
             section.check("device", false, format!("{error:#}"));
-            exit = super::exit(error);
+            exit = Exit::from(error);
         }
     }
     match &contracts {
         Ok(contracts) => examine_contracts(&mut section, contracts),
         Err(error) => {
             section.check("contracts", false, format!("{error:#}"));
-            exit = super::exit(error);
+            exit = Exit::from(error);
         }
     }
     let section = section.close("nothing is in the way");
@@ -42,10 +42,10 @@ pub(super) fn run(args: &DoctorArgs, terminal: &Terminal) -> anyhow::Result<Exit
 /// The section of `validate`.
 pub(super) fn section(setup: &Setup<'_>) -> anyhow::Result<Section> {
     let mut section = Section::new("doctor");
-    examine_device(&mut section, &setup.place, &setup.images);
+    examine_device(&mut section, &setup.session.place, &setup.session.images);
     examine_contracts(&mut section, &setup.contracts);
     let contracts = setup.contracts.contracts.len();
-    Ok(section.close(format!("{}; {contracts} contracts", setup.label())))
+    Ok(section.close(format!("{}; {contracts} contracts", setup.session.label())))
 }
 
 fn examine_device(section: &mut Section, place: &Place, images: &KernelImages) {

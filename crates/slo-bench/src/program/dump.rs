@@ -5,13 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use slo_bench::cli::{Place, Terminal, Usage, commit};
 use slo_bench::{Dump, Exit, Formula, FrameFile, FrameSource, Reference, Variant, WorkloadConfig};
 
-use super::Usage;
 use super::args::ValidateArgs;
 use super::latency::measured_on;
-use super::setup::{self, Place};
-use super::terminal::Terminal;
 
 const SEED: u64 = 42;
 const FRAMES: u64 = 3;
@@ -81,8 +79,9 @@ pub(super) fn run(args: &ValidateArgs, folder: &Path, terminal: &Terminal) -> an
     let seed = args.seed.unwrap_or(SEED);
     let variant = args.variant.map_or(Variant::Device, Variant::from);
     let input = Input::check(args, frames)?;
-    let device = Place::open(&args.run.place)?.device;
-    let images = setup::images(&args.run.place, &device)?;
+    let place = Place::open(&args.run.place)?;
+    let images = place.images(&args.run.place, &kernels::SOURCES)?;
+    let device = place.device;
     let mut dump = Dump::at(folder, frames)?;
     let (computed_on, words) = (measured_on(&device, variant), input.words());
     terminal.line(&format!("slo-bench {} validate --dump", env!("CARGO_PKG_VERSION")));
@@ -111,7 +110,7 @@ pub(super) fn run(args: &ValidateArgs, folder: &Path, terminal: &Terminal) -> an
         frames,
         input: &words,
         program: env!("CARGO_PKG_VERSION"),
-        commit: setup::commit().unwrap_or_else(|| "unknown".to_owned()),
+        commit: commit().unwrap_or_else(|| "unknown".to_owned()),
     };
     let count = dump.store(&note)?;
     terminal.line(&format!("{count} arrays of {frames} frames in {}", folder.display()));

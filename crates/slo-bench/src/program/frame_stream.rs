@@ -41,7 +41,7 @@ impl Stage for EndToEnd {
 
 /// Sends frames through and adds what came of it to `section`.
 pub(super) fn add(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()> {
-    let count = match setup.device().backend() {
+    let count = match setup.session.device().backend() {
         BackendKind::Cuda => 10_000,
         BackendKind::Host | BackendKind::HostSimulated => 100,
     };
@@ -50,7 +50,8 @@ pub(super) fn add(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()
     for frame in round.chunks_exact_mut(FRAME_LEN) {
         source.fill(frame)?;
     }
-    let (device, images, clock) = (setup.device(), &setup.images, &setup.clock);
+    let (device, images, clock) =
+        (setup.session.device(), &setup.session.images, &setup.session.clock);
     let trip = Trip { device, images, clock, system: System::initial(SEED), round, count };
     let alone = trip.alone()?;
     let piped = trip.piped(&alone.outputs)?;
@@ -59,7 +60,12 @@ pub(super) fn add(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()
     section.check(name, piped.fault.is_none(), piped.fault.unwrap_or(seen));
     for (how, elapsed) in [("one by one", alone.elapsed), ("through the pipeline", piped.elapsed)] {
         let per_second = count as f64 / elapsed.as_secs_f64();
-        section.figure(format!("end-to-end frames {how}"), per_second, "frames/s", setup.label());
+        section.figure(
+            format!("end-to-end frames {how}"),
+            per_second,
+            "frames/s",
+            setup.session.label(),
+        );
     }
     Ok(())
 }

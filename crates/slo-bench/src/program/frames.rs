@@ -3,7 +3,7 @@
 use slo_bench::{Exit, Formula, FrameFormat, write_frames};
 
 use super::args::FramesArgs;
-use super::terminal::Terminal;
+use slo_bench::cli::Terminal;
 
 pub(super) fn run(args: &FramesArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
     let format = if args.raw { FrameFormat::Raw } else { FrameFormat::Npy };

@@ -42,11 +42,11 @@ pub(super) fn run(
     demand: Demand,
 ) -> anyhow::Result<Option<u64>> {
     let Request { workload, variant, n, plan, contract } = *request;
-    let (device, images) = (setup.device(), &setup.images);
+    let (device, images) = (setup.session.device(), &setup.session.images);
     let config = WorkloadConfig { variant, n, seed: SEED, device, images };
     let mut workload = workload.open(&config, setup.frames.endless()?)?;
     let limits = contract.map(Contract::limits_ns).unwrap_or_default();
-    let bar = setup.terminal.progress(workload.name(), plan.iterations);
+    let bar = setup.session.terminal.progress(workload.name(), plan.iterations);
     // A bar that is redrawn every iteration would be part of what is measured.
     let stride = (plan.iterations / 200).max(1);
     let progress = |done: u64| {
@@ -54,7 +54,7 @@ pub(super) fn run(
             bar.set_position(done);
         }
     };
-    let measured = measure(&mut *workload, &plan, &limits, &setup.clock, progress);
+    let measured = measure(&mut *workload, &plan, &limits, &setup.session.clock, progress);
     bar.finish_and_clear();
     let measured = measured?;
     let measured_on = measured_on(device, variant);
@@ -89,11 +89,11 @@ pub(super) fn applicable<'a>(
 ) -> Vec<&'a Contract> {
     let all = setup.contracts.contracts.iter();
     let all = all.filter(|contract| workload.is_none_or(|name| contract.workload == name));
-    let backend = setup.device().backend();
+    let backend = setup.session.device().backend();
     let (met, other): (Vec<_>, Vec<_>) =
         all.partition(|contract| contract.target.is_met_by(backend));
     for contract in other {
-        let reason = match (contract.target, &setup.place.gpu_refusal) {
+        let reason = match (contract.target, &setup.session.place.gpu_refusal) {
             (Target::Cuda, Some(reason)) => {
                 format!("it is about a GPU, and none is used: {reason}")
             }

@@ -51,7 +51,7 @@ fn place(report: &Report) -> Vec<(&'static str, String)> {
         }
     }
     let program = &report.program;
-    rows.push(("program", format!("slo-bench {}, commit {}", program.version, program.commit)));
+    rows.push(("version", format!("{}, commit {}", program.version, program.commit)));
     rows.push(("arguments", program.arguments.join(" ")));
     rows.push(("started", report.started_utc.to_string()));
     rows.push(("took", format!("{:.1} s", report.elapsed_s)));

@@ -9,7 +9,7 @@ use crate::program::setup::Setup;
 
 pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {
     let mut section = Section::new("contract");
-    let (samples, warm_up) = match setup.device().backend() {
+    let (samples, warm_up) = match setup.session.device().backend() {
         BackendKind::Cuda => (amount.samples_cuda, 500),
         BackendKind::Host | BackendKind::HostSimulated => (amount.samples_host, 5),
     };

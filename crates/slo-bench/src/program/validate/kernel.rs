@@ -15,11 +15,11 @@ pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Sect
     // One step for each kernel, then one for each frame of a workload.
     let kernels = kernels::SOURCES.len() as u64;
     let frames = versions::frames(setup, amount);
-    let bar = setup.terminal.progress("kernels", kernels + frames);
-    let backend = setup.device().backend();
+    let bar = setup.session.terminal.progress("kernels", kernels + frames);
+    let backend = setup.session.device().backend();
     let mut cases = Cases::default();
     let mut done = String::new();
-    for check in check_all(setup.device(), &setup.images, SEED) {
+    for check in check_all(setup.session.device(), &setup.session.images, SEED) {
         if done != check.kernel {
             bar.inc(1);
             check.kernel.clone_into(&mut done);

@@ -16,8 +16,8 @@ use slo_bench::{Exit, Section};
 
 use super::args::{SectionName, ValidateArgs};
 use super::setup::Setup;
-use super::terminal::Terminal;
 use super::{doctor, dump};
+use slo_bench::cli::Terminal;
 
 /// How much of each thing is run. The size of the workloads is no part of it.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +68,12 @@ pub(super) fn run(args: &ValidateArgs, terminal: &Terminal) -> anyhow::Result<Ex
     }
     let setup = Setup::new(&args.run, |_| amount.frames, terminal)?;
     setup.announce(if args.quick { "validate --quick" } else { "validate" });
-    terminal.heading();
     let wanted = |name: &SectionName| args.only.is_empty() || args.only.contains(name);
     let names = SectionName::value_variants().iter().filter(|name| wanted(name));
-    let sections =
-        names.map(|name| setup.section(&name.to_string(), |setup| section(*name, setup, &amount)));
+    let sections = names
+        .map(|name| setup.session.section(&name.to_string(), || section(*name, &setup, &amount)));
     let sections = sections.collect();
-    setup.finish("validate", sections)
+    setup.session.finish("validate", sections)
 }
 
 fn section(name: SectionName, setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {

@@ -20,10 +20,10 @@ pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Sect
         let streamed = run(setup, &Device::host_simulated(seed), &format!("pipeline, {name}"))?;
         check(&mut section, &name, &streamed, &expected, setup);
     }
-    if setup.device().backend() != BackendKind::Host {
-        let streamed = run(setup, setup.device(), "pipeline, device")?;
-        check(&mut section, setup.label(), &streamed, &expected, setup);
-        throughput(&mut section, setup.device(), &streamed);
+    if setup.session.device().backend() != BackendKind::Host {
+        let streamed = run(setup, setup.session.device(), "pipeline, device")?;
+        check(&mut section, setup.session.label(), &streamed, &expected, setup);
+        throughput(&mut section, setup.session.device(), &streamed);
     } else {
         throughput(&mut section, &host, &expected);
     }
@@ -37,9 +37,9 @@ pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Sect
 }
 
 fn run(setup: &Setup<'_>, device: &Device, what: &str) -> anyhow::Result<Streamed> {
-    let bar = setup.terminal.progress(what, setup.frames.count());
+    let bar = setup.session.terminal.progress(what, setup.frames.count());
     let mut source = setup.frames.open()?;
-    let streamed = stream(device, &setup.images, &mut *source, |frames| bar.inc(frames));
+    let streamed = stream(device, &setup.session.images, &mut *source, |frames| bar.inc(frames));
     bar.finish_and_clear();
     streamed
 }
@@ -77,11 +77,11 @@ fn fault(streamed: &Streamed, expected: &Streamed, due: u64) -> Option<String> {
 
 /// Adds what a run without a host in its way says about overlap: batches are filled once and go round.
 pub(in crate::program) fn overlap(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()> {
-    let batches = match setup.device().backend() {
+    let batches = match setup.session.device().backend() {
         BackendKind::Cuda => 512,
         BackendKind::Host | BackendKind::HostSimulated => 32,
     };
-    let (report, fault) = saturate(setup.device(), &setup.images, batches)?;
+    let (report, fault) = saturate(setup.session.device(), &setup.session.images, batches)?;
     let seen = format!("{} batches of {} bytes up", report.batches, report.bytes_up / batches);
     section.check("batches that go round keep every bit", fault.is_none(), fault.unwrap_or(seen));
     let lanes = [
@@ -92,10 +92,15 @@ pub(in crate::program) fn overlap(setup: &Setup<'_>, section: &mut Section) -> a
     ];
     for (name, ns) in lanes {
         let name = format!("{name}, by events");
-        section.figure(name, Duration::from_nanos(ns).as_secs_f64() * 1e3, "ms", setup.label());
+        section.figure(
+            name,
+            Duration::from_nanos(ns).as_secs_f64() * 1e3,
+            "ms",
+            setup.session.label(),
+        );
     }
-    if setup.device().backend() == BackendKind::Cuda {
-        ratios(section, &report.overlap, setup.label());
+    if setup.session.device().backend() == BackendKind::Cuda {
+        ratios(section, &report.overlap, setup.session.label());
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ const LEN: usize = 256;
 pub(super) fn section(setup: &Setup<'_>) -> anyhow::Result<Section> {
     let mut section = Section::new("resilience");
     for operation in OPERATIONS {
-        let patient = Patient::new(&another(setup.device())?, &setup.images)?;
+        let patient = Patient::new(&another(setup.session.device())?, &setup.session.images)?;
         let story = patient.fails_and_recovers(operation);
         section.check(
             format!("{operation} fails and recovers"),
@@ -42,12 +42,12 @@ pub(super) fn section(setup: &Setup<'_>) -> anyhow::Result<Section> {
         );
     }
     // A loss that is only pretended stays in the host backend: a real context is not worth risking.
-    let story = Patient::new(&Device::host(), &setup.images)?.is_lost();
+    let story = Patient::new(&Device::host(), &setup.session.images)?.is_lost();
     section.check("a lost device is not ready", story.is_ok(), story.unwrap_or_else(|fault| fault));
     let count = OPERATIONS.len();
     Ok(section.close(format!(
         "{count} operations made to fail on {}: opened after {FAILURES}, refused, probed, recovered; a lost device stays refused",
-        setup.device().backend()
+        setup.session.device().backend()
     )))
 }
 

@@ -23,14 +23,14 @@ use crate::program::setup::Setup;
 
 pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {
     let mut section = Section::new("tuning");
-    let bar = setup.terminal.progress("tuning, reduce_sum", ReduceSum::SPACE.len() as u64);
-    let sum = Sum::new(setup.device(), &setup.images, amount.tuning_len);
-    let tuned = sum.and_then(|mut sum| tune(setup.device(), &mut sum, &mut |_| bar.inc(1)));
+    let bar = setup.session.terminal.progress("tuning, reduce_sum", ReduceSum::SPACE.len() as u64);
+    let sum = Sum::new(setup.session.device(), &setup.session.images, amount.tuning_len);
+    let tuned = sum.and_then(|mut sum| tune(setup.session.device(), &mut sum, &mut |_| bar.inc(1)));
     bar.finish_and_clear();
     let tuned = tuned?;
     verified(&mut section, &tuned);
-    figures(&mut section, &tuned, setup.label());
-    profile::keep(&mut section, &tuned, &setup.beside_report()?)?;
+    figures(&mut section, &tuned, setup.session.label());
+    profile::keep(&mut section, &tuned, &setup.session.beside_report()?)?;
     occupancy(setup, &mut section)?;
     let detail = format!(
         "{}: {} of {} configurations right on {}; {}",
@@ -186,7 +186,7 @@ impl Subject for Sum {
 /// Blocks on a multiprocessor as calculated, against what the driver says, for every launch of every kernel's space.
 fn occupancy(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()> {
     const NAME: &str = "occupancy equals the driver's";
-    if setup.device().backend() != BackendKind::Cuda {
+    if setup.session.device().backend() != BackendKind::Cuda {
         let reason = "the host has no multiprocessors and no driver to compare with";
         section.check(NAME, Verdict::skipped(reason), "");
         return Ok(());
@@ -240,14 +240,14 @@ struct Compared {
 
 impl Compared {
     fn kernel<K: Tunable>(&mut self, setup: &Setup<'_>, len: usize) -> anyhow::Result<()> {
-        let module = setup.images.module(setup.device(), &K::SOURCE)?;
+        let module = setup.session.images.module(setup.session.device(), &K::SOURCE)?;
         self.kernels += 1;
         self.recommend::<K>(setup, len, &module)?;
         for point in K::SPACE.points() {
             let mut launch = K::launch_at(&point, len);
             // One block always fits: what counts is the shape of a block, and a cooperative grid may be too large.
             launch.grid = [1, 1, 1];
-            let prepared = match Prepared::<K>::new(setup.device(), &module, launch) {
+            let prepared = match Prepared::<K>::new(setup.session.device(), &module, launch) {
                 // A block that fits this device nowhere has no occupancy to compare.
                 Err(gpu_core::Error::Shared { .. } | gpu_core::Error::Threads { .. }) => continue,
                 prepared => prepared?,
@@ -257,7 +257,7 @@ impl Compared {
             else {
                 continue;
             };
-            let tuner = KernelTuner::for_device(setup.device().properties(), attributes)?;
+            let tuner = KernelTuner::for_device(setup.session.device().properties(), attributes)?;
             let threads = u32::try_from(launch.threads())?;
             let calculated = tuner.occupancy(threads, launch.shared_bytes).blocks;
             self.launches += 1;
@@ -280,11 +280,11 @@ impl Compared {
     ) -> anyhow::Result<()> {
         let mut launch = K::launch_for(len);
         launch.grid = [1, 1, 1];
-        let prepared = Prepared::<K>::new(setup.device(), module, launch)?;
+        let prepared = Prepared::<K>::new(setup.session.device(), module, launch)?;
         if let Some(attributes) = prepared.attributes()? {
-            let tuner = KernelTuner::for_device(setup.device().properties(), attributes)?;
+            let tuner = KernelTuner::for_device(setup.session.device().properties(), attributes)?;
             let name = K::SOURCE.name;
-            let found = recommendation(name, &tuner, launch.shared_bytes, setup.label());
+            let found = recommendation(name, &tuner, launch.shared_bytes, setup.session.label());
             self.recommendations.extend(found);
         }
         Ok(())

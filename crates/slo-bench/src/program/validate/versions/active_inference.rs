@@ -17,8 +17,8 @@ pub(super) struct ActiveInference {
 impl ActiveInference {
     pub(super) fn new(setup: &Setup<'_>) -> anyhow::Result<(Self, Agent)> {
         let agent = Agent::initial(SEED);
-        let inference = Inference::new(setup.device(), &setup.images, &agent)?;
-        Ok((Self { inference, stream: setup.device().stream()? }, agent))
+        let inference = Inference::new(setup.session.device(), &setup.session.images, &agent)?;
+        Ok((Self { inference, stream: setup.session.device().stream()? }, agent))
     }
 }
 

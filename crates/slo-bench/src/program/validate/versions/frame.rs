@@ -19,8 +19,8 @@ impl Frame {
     pub(super) fn new(setup: &Setup<'_>) -> anyhow::Result<(Self, System)> {
         let system = System::initial(SEED);
         let versions = Self {
-            engine: Engine::new(setup.device(), &setup.images, &system)?,
-            stream: setup.device().stream()?,
+            engine: Engine::new(setup.session.device(), &setup.session.images, &system)?,
+            stream: setup.session.device().stream()?,
             source: setup.frames.endless()?,
             input: vec![0.0; FRAME_LEN],
         };

@@ -108,14 +108,14 @@ pub(super) fn add(
                 run(versions, state, lengths, &mut progress)?
             }
         };
-        let device = measured_on(setup.device(), slo_bench::Variant::Device);
+        let device = measured_on(setup.session.device(), slo_bench::Variant::Device);
         seen.report(section, (workload, n), &device);
     }
     Ok(())
 }
 
 fn lengths(setup: &Setup<'_>, amount: &Amount) -> Lengths {
-    let is_gpu = setup.place.gpu_refusal.is_none();
+    let is_gpu = setup.session.place.gpu_refusal.is_none();
     Lengths { naive: amount.naive_frames, device: if is_gpu { amount.device_frames } else { 0 } }
 }
 

@@ -17,8 +17,8 @@ pub(super) struct Thermodynamic {
 impl Thermodynamic {
     pub(super) fn new(setup: &Setup<'_>, n: usize) -> anyhow::Result<(Self, Network)> {
         let network = Network::initial(n, SEED)?;
-        let evolution = Evolution::new(setup.device(), &setup.images, &network)?;
-        Ok((Self { evolution, stream: setup.device().stream()? }, network))
+        let evolution = Evolution::new(setup.session.device(), &setup.session.images, &network)?;
+        Ok((Self { evolution, stream: setup.session.device().stream()? }, network))
     }
 }
 
