@@ -7,13 +7,17 @@ use cargo_metadata::{DependencyKind, Metadata, Package};
 use crate::workspace;
 
 /// A crate and what it may depend on; a crate that is not here may not be in the workspace.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("gpu-core", &[]),
     ("kernels", &["gpu-core"]),
     ("resilience", &["gpu-core"]),
     ("kernel-tuner", &["gpu-core"]),
     ("memory-pipeline", &["gpu-core"]),
     ("slo-bench", &["gpu-core", "kernels", "resilience", "kernel-tuner", "memory-pipeline"]),
+    (
+        "benches",
+        &["gpu-core", "kernels", "resilience", "kernel-tuner", "memory-pipeline", "slo-bench"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -6,7 +6,8 @@ const LINES_MAX: usize = 500;
 const BACKEND: &str = "crates/gpu-core/src/backend/";
 
 /// Crates whose `lib.rs` or `main.rs` forbids unsafe code.
-const SAFE_ROOTS: [&str; 4] = [
+const SAFE_ROOTS: [&str; 5] = [
+    "benches/src/lib.rs",
     "crates/resilience/src/lib.rs",
     "crates/kernel-tuner/src/lib.rs",
     "crates/slo-bench/src/lib.rs",
