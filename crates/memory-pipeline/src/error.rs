@@ -73,12 +73,14 @@ pub enum Error {
     /// The device failed outside any batch.
     #[error(transparent)]
     Device(#[from] gpu_core::Error),
-    /// Every buffer of the pool is out.
+    /// Every buffer of a size class is out.
     #[error(
-        "all {capacity} buffers of the pinned pool are out ({leased} leased, {quarantined} quarantined); drop a lease or make the pool larger"
+        "all {capacity} buffers of {buffer_bytes} bytes are out ({leased} leased, {quarantined} quarantined); drop a lease or make the class larger"
     )]
     Exhausted {
-        /// Buffers of the pool.
+        /// Bytes of each buffer of the class.
+        buffer_bytes: usize,
+        /// Buffers of the class.
         capacity: usize,
         /// How many are leased.
         leased: usize,
@@ -100,6 +102,14 @@ pub enum Error {
         len: usize,
         /// The buffer's length.
         max: usize,
+    },
+    /// A pool without a class for a buffer of this size.
+    #[error(
+        "no class of the pool holds {bytes} bytes with at most a sixteenth wasted; add a class of {bytes} bytes"
+    )]
+    NoClass {
+        /// Bytes that were asked for.
+        bytes: usize,
     },
     /// The output has not the length that the stage makes of the input.
     #[error("the output has {actual} elements, the stage makes {expected} of this input")]
@@ -132,6 +142,7 @@ impl Error {
             | Self::Busy { .. }
             | Self::Config { .. }
             | Self::LeaseLength { .. }
+            | Self::NoClass { .. }
             | Self::OutputLength { .. }
             | Self::StageLength { .. } => ErrorKind::Invalid,
         }

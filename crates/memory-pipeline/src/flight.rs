@@ -98,17 +98,17 @@ mod tests {
     #[test]
     fn leases_that_the_device_may_still_use_are_never_leased_again() {
         let device = Device::host();
-        let config = PoolConfig { buffers: 2, buffer_len: 1 };
-        let pool = PinnedMemoryPool::<u8>::new(&device, config).unwrap();
+        let pool = PinnedMemoryPool::new(&device, PoolConfig::uniform::<u8>(2, 1)).unwrap();
         let lanes = Arc::new(Lanes::new(&device).unwrap());
-        let (input, output) = (pool.acquire().unwrap(), pool.acquire().unwrap());
+        let (input, output) = (pool.acquire::<u8>(1).unwrap(), pool.acquire::<u8>(1).unwrap());
         let mut flight = Flight::new(lanes, input, output);
         assert!(flight.end(Err(gpu_core::Error::NoDevice)).is_none());
         drop(flight);
         let stats = pool.stats();
-        assert_eq!((stats.leased, stats.quarantined), (0, 2));
-        let error = pool.acquire().unwrap_err();
-        let all_out = crate::Error::Exhausted { capacity: 2, leased: 0, quarantined: 2 };
+        assert_eq!((stats.leased(), stats.quarantined()), (0, 2));
+        let error = pool.acquire::<u8>(1).unwrap_err();
+        let all_out =
+            crate::Error::Exhausted { buffer_bytes: 1, capacity: 2, leased: 0, quarantined: 2 };
         assert_eq!(error, all_out);
     }
 }

@@ -54,6 +54,8 @@ pub use error::{Error, Rejected, Result, Step};
 pub use gpu_core::{PinnedBuffer, Pod};
 pub use lane::Lane;
 pub use optimizer::{Batch, MemoryOptimizer};
-pub use pool::{BUFFERS_MAX, Lease, PinnedMemoryPool, PoolConfig, PoolStats};
+pub use pool::{
+    BUFFERS_MAX, CLASSES_MAX, ClassStats, Lease, PinnedMemoryPool, PoolConfig, PoolStats, SizeClass,
+};
 pub use report::{LaneTimes, Overlap, PipelineReport, Span, TIMELINE_BATCHES_MAX};
 pub use stage::Stage;

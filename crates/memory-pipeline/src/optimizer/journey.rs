@@ -128,7 +128,7 @@ impl<S: Stage> MemoryOptimizer<S> {
 
     /// A buffer for the output of `input_len` elements, if they can be submitted at all.
     fn room_for(&self, input_len: usize) -> Result<Lease<S::Output>> {
-        let (batch, max) = (self.submitted, self.batch_len());
+        let (batch, max) = (self.submitted, self.len);
         if self.lanes.is_unsettled() {
             return Err(Error::Closed);
         }
@@ -142,7 +142,7 @@ impl<S: Stage> MemoryOptimizer<S> {
         if output_len == 0 || output_len > max.output {
             return Err(Error::StageLength { batch, len: output_len, max: max.output });
         }
-        let mut output = self.outputs.acquire()?;
+        let mut output = self.outputs.acquire(max.output)?;
         output.resize(output_len)?;
         Ok(output)
     }

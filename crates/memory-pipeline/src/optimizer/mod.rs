@@ -29,8 +29,10 @@ pub struct MemoryOptimizer<S: Stage> {
     slots: Vec<Slot<S::Input, S::Output>>,
     lanes: Arc<Lanes>,
     stage: S,
-    inputs: PinnedMemoryPool<S::Input>,
-    outputs: PinnedMemoryPool<S::Output>,
+    inputs: PinnedMemoryPool,
+    outputs: PinnedMemoryPool,
+    /// Elements of a full batch.
+    len: BatchLen,
     config: Config,
     device: Device,
     clock: Clock,
@@ -70,7 +72,8 @@ impl<S: Stage> MemoryOptimizer<S> {
             return Err(Error::StageLength { batch: 0, len: 0, max: usize::MAX });
         }
         let buffers = budget::<S>(&config, len).buffers_per_pool;
-        let pool_of = |buffer_len| PoolConfig { buffers, buffer_len };
+        let inputs = PoolConfig::uniform::<S::Input>(buffers, len.input);
+        let outputs = PoolConfig::uniform::<S::Output>(buffers, len.output);
         let tickets = 0..config.in_flight_max();
         Ok(Self {
             tickets: tickets.map(|_| Ticket::new(device)).collect::<gpu_core::Result<_>>()?,
@@ -79,8 +82,9 @@ impl<S: Stage> MemoryOptimizer<S> {
                 .collect::<gpu_core::Result<_>>()?,
             lanes: Arc::new(Lanes::new(device)?),
             stage,
-            inputs: PinnedMemoryPool::new(device, pool_of(len.input))?,
-            outputs: PinnedMemoryPool::new(device, pool_of(len.output))?,
+            inputs: PinnedMemoryPool::new(device, inputs)?,
+            outputs: PinnedMemoryPool::new(device, outputs)?,
+            len,
             config,
             device: device.clone(),
             clock: Clock::real(),
@@ -105,7 +109,7 @@ impl<S: Stage> MemoryOptimizer<S> {
     /// # Errors
     /// [`Error::Exhausted`] if the caller holds more than the [`Budget`] has for it.
     pub fn acquire(&self) -> Result<Lease<S::Input>> {
-        self.inputs.acquire()
+        self.inputs.acquire(self.len.input)
     }
 
     /// Begins a new run: batches count from 0 again, and the report forgets the last run.
@@ -144,7 +148,7 @@ impl<S: Stage> MemoryOptimizer<S> {
 
     /// What the pipeline has allocated.
     pub fn budget(&self) -> Budget {
-        budget::<S>(&self.config, self.batch_len())
+        budget::<S>(&self.config, self.len)
     }
 
     /// The knobs it was made with.
@@ -158,17 +162,13 @@ impl<S: Stage> MemoryOptimizer<S> {
     }
 
     /// Where inputs come from.
-    pub fn inputs(&self) -> &PinnedMemoryPool<S::Input> {
+    pub fn inputs(&self) -> &PinnedMemoryPool {
         &self.inputs
     }
 
     /// Where outputs come from.
-    pub fn outputs(&self) -> &PinnedMemoryPool<S::Output> {
+    pub fn outputs(&self) -> &PinnedMemoryPool {
         &self.outputs
-    }
-
-    fn batch_len(&self) -> BatchLen {
-        BatchLen { input: self.config.batch_len, output: self.outputs.buffer_len() }
     }
 }
 

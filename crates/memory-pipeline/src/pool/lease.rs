@@ -3,11 +3,10 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use gpu_core::Pod;
 
-use super::Shared;
+use super::slab::Slab;
 use crate::error::{Error, Result};
 
 /// An idle page-locked buffer: readable, writable, and back in its pool when dropped.
@@ -53,25 +52,26 @@ use crate::error::{Error, Result};
 /// }
 /// ```
 pub struct Lease<T: Pod> {
-    shared: Arc<Shared<T>>,
-    /// Invariant: popped from the free list by the pool, pushed by our drop and nowhere else.
+    slabs: Arc<[Slab]>,
+    /// Which slab.
+    slab: usize,
+    /// Invariant: acquired from the slab by the pool, released by our drop and nowhere else.
     index: u16,
-    /// Invariant: at most the length of the buffer.
+    /// Invariant: at most what the buffer holds.
     len: usize,
     /// A shared lease hands out `&T`, so it may be shared between threads only if `T` may.
     element: PhantomData<T>,
 }
 
 impl<T: Pod> Lease<T> {
-    /// A lease of buffer `index`, which the caller has just popped.
-    pub(super) fn new(shared: Arc<Shared<T>>, index: u16) -> Self {
-        let len = shared.buffer_len;
-        Self { shared, index, len, element: PhantomData }
+    /// A lease of `len` elements of buffer `index`, which the caller has just acquired and which holds them.
+    pub(super) fn new(slabs: Arc<[Slab]>, slab: usize, index: u16, len: usize) -> Self {
+        Self { slabs, slab, index, len, element: PhantomData }
     }
 
     /// Elements that fit into the buffer.
     pub fn capacity(&self) -> usize {
-        self.shared.buffer_len
+        self.slab().buffer_bytes() / size_of::<T>()
     }
 
     /// Makes the first `len` elements of the buffer the lease's content. Elements that appear hold what they last held.
@@ -88,10 +88,17 @@ impl<T: Pod> Lease<T> {
 
     /// Gives the buffer up for ever: a copy may still use it. Neither freed nor leased again.
     pub(crate) fn quarantine(self) {
-        self.shared.quarantined.fetch_add(1, Ordering::Relaxed);
-        self.shared.leased.fetch_sub(1, Ordering::Relaxed);
+        self.slab().quarantine();
         // Keeps our share of the pool too, so its memory is never freed.
         std::mem::forget(self);
+    }
+
+    fn slab(&self) -> &Slab {
+        &self.slabs[self.slab]
+    }
+
+    fn pointer(&self) -> *mut T {
+        self.slab().address(self.index).cast()
     }
 }
 
@@ -99,24 +106,22 @@ impl<T: Pod> Deref for Lease<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: this lease holds the index, so nobody else touches the cell, and writing takes `&mut self`.
-        let buffer = unsafe { &*self.shared.buffers[usize::from(self.index)].get() };
-        &buffer[..self.len]
+        // SAFETY: the buffer holds `len` elements of a Pod type, zeroed or written, and begins at a multiple of 256; this
+        // lease holds its index, so nobody else touches it, and writing takes `&mut self`.
+        unsafe { std::slice::from_raw_parts(self.pointer(), self.len) }
     }
 }
 
 impl<T: Pod> DerefMut for Lease<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: this lease holds the index, so nobody else touches the cell, and it is borrowed exclusively.
-        let buffer = unsafe { &mut *self.shared.buffers[usize::from(self.index)].get() };
-        &mut buffer[..self.len]
+        // SAFETY: as for `deref`, and the lease is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer(), self.len) }
     }
 }
 
 impl<T: Pod> Drop for Lease<T> {
     fn drop(&mut self) {
-        self.shared.leased.fetch_sub(1, Ordering::Relaxed);
-        self.shared.free.push(self.index);
+        self.slab().release(self.index);
     }
 }
 

@@ -46,11 +46,10 @@ fn the_counter_counts() {
 
 #[test]
 fn acquiring_and_releasing_allocate_nothing() {
-    let config = PoolConfig { buffers: 4, buffer_len: 8 };
-    let pool = PinnedMemoryPool::<u8>::new(&Device::host(), config).unwrap();
+    let pool = PinnedMemoryPool::new(&Device::host(), PoolConfig::uniform::<u8>(4, 8)).unwrap();
     let before = allocations();
     for _ in 0..100 {
-        let held = [pool.acquire().unwrap(), pool.acquire().unwrap()];
+        let held = [pool.acquire::<u8>(8).unwrap(), pool.acquire::<u8>(8).unwrap()];
         drop(held);
     }
     assert_eq!(allocations(), before);

@@ -29,8 +29,8 @@ fn abandoning_waits_for_the_copies_of_every_batch() {
         submit(&mut pipeline, 5);
         pipeline.abandon();
         assert_eq!(pipeline.in_flight(), 0);
-        let outputs = fill_all(pipeline.outputs(), 77);
-        assert_eq!(outputs.len(), pipeline.outputs().stats().capacity);
+        let outputs = fill_all(pipeline.outputs(), 77_u64);
+        assert_eq!(outputs.len(), pipeline.outputs().stats().capacity());
         device.synchronize().unwrap();
         let intact = outputs.iter().all(|lease| lease.iter().all(|&element| element == 77));
         assert!(intact, "seed {seed}: a copy wrote to a buffer that was back in its pool");
@@ -50,7 +50,11 @@ fn dropping_a_pipeline_in_any_state_returns_every_buffer() {
                 }
                 let (inputs, outputs) = (pipeline.inputs().clone(), pipeline.outputs().clone());
                 drop(pipeline);
-                assert_eq!((inputs.stats().leased, outputs.stats().leased), (0, 0), "seed {seed}");
+                assert_eq!(
+                    (inputs.stats().leased(), outputs.stats().leased()),
+                    (0, 0),
+                    "seed {seed}"
+                );
             }
         }
     }
@@ -78,7 +82,7 @@ fn a_lost_device_ends_a_pipeline_in_flight_without_losing_buffers() {
         assert_eq!(pipeline.complete().unwrap_err().kind(), ErrorKind::Poisoned);
     }
     assert!(pipeline.complete().unwrap().is_none());
-    assert_eq!(pipeline.inputs().stats().leased + pipeline.outputs().stats().leased, 0);
+    assert_eq!(pipeline.inputs().stats().leased() + pipeline.outputs().stats().leased(), 0);
     let rejected = pipeline.submit(pipeline.acquire().unwrap()).unwrap_err();
     assert_eq!(rejected.error.kind(), ErrorKind::Poisoned);
     assert!(rejected.input.is_some());
@@ -101,7 +105,7 @@ fn a_source_or_sink_that_fails_ends_the_run_and_the_next_one_is_right() {
         };
         assert_eq!(pipeline.run(failing, |_, _| Ok(())).unwrap_err(), stop, "seed {seed}");
         assert_eq!(
-            (pipeline.in_flight(), pipeline.outputs().stats().leased),
+            (pipeline.in_flight(), pipeline.outputs().stats().leased()),
             (0, 0),
             "seed {seed}"
         );
@@ -119,7 +123,7 @@ fn a_panic_in_source_sink_or_stage_leaves_nothing_in_flight() {
     let endless = |buffer: &mut [u32]| Ok::<_, Error>(buffer.len());
     let result = catch_unwind(AssertUnwindSafe(|| pipeline.run(endless, |_, _| panic!("a sink"))));
     assert!(result.is_err());
-    assert_eq!((pipeline.in_flight(), pipeline.inputs().stats().leased), (0, 0));
+    assert_eq!((pipeline.in_flight(), pipeline.inputs().stats().leased()), (0, 0));
 
     let stage = Odd { output_len: |len| len, enqueue: || panic!("a stage") };
     let mut pipeline = MemoryOptimizer::new(&device, stage, Config::new(4)).unwrap();
@@ -127,6 +131,6 @@ fn a_panic_in_source_sink_or_stage_leaves_nothing_in_flight() {
         pipeline.run(|buffer| Ok::<_, Error>(buffer.len()), |_, _| Ok(()))
     }));
     assert!(result.is_err());
-    assert_eq!((pipeline.in_flight(), pipeline.inputs().stats().leased), (0, 0));
-    assert_eq!(pipeline.outputs().stats().leased, 0);
+    assert_eq!((pipeline.in_flight(), pipeline.inputs().stats().leased()), (0, 0));
+    assert_eq!(pipeline.outputs().stats().leased(), 0);
 }

@@ -13,8 +13,8 @@ fn executed(device: &Device, config: Config, input: &[u32]) -> Vec<u64> {
     let mut pipeline = MemoryOptimizer::new(device, Mixer::new(device), config).unwrap();
     let mut output = vec![0; input.len()];
     pipeline.pipeline_execute(input, &mut output).unwrap();
-    assert_eq!(pipeline.inputs().stats().leased, 0);
-    assert_eq!(pipeline.outputs().stats().leased, 0);
+    assert_eq!(pipeline.inputs().stats().leased(), 0);
+    assert_eq!(pipeline.outputs().stats().leased(), 0);
     output
 }
 

@@ -4,7 +4,7 @@ use gpu_core::{
     Device, DeviceSlice, DeviceSliceMut, Error, HostMemory, Kernel, KernelImage, Launch,
     LaunchContract, Params, Pod, Prepared, Stream,
 };
-use memory_pipeline::Stage;
+use memory_pipeline::{Lease, PinnedMemoryPool, Stage};
 
 /// What one output element is made of: two input elements, its place and the batch's length, so that an element
 /// of another batch, another place or another length shows.
@@ -169,11 +169,9 @@ fn prepared<K: Kernel>(device: &Device) -> Prepared<K> {
 }
 
 /// Every buffer that the pool still has, each filled with `canary`.
-pub(crate) fn fill_all<T: Pod>(
-    pool: &memory_pipeline::PinnedMemoryPool<T>,
-    canary: T,
-) -> Vec<memory_pipeline::Lease<T>> {
-    let mut all: Vec<_> = std::iter::from_fn(|| pool.acquire().ok()).collect();
+pub(crate) fn fill_all<T: Pod>(pool: &PinnedMemoryPool, canary: T) -> Vec<Lease<T>> {
+    let len = pool.stats().classes[0].buffer_bytes / size_of::<T>();
+    let mut all: Vec<_> = std::iter::from_fn(|| pool.acquire(len).ok()).collect();
     all.iter_mut().for_each(|lease| lease.fill(canary));
     all
 }

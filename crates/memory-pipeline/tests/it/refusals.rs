@@ -52,9 +52,8 @@ fn a_batch_must_have_between_one_element_and_a_full_batch() {
     assert_eq!(error.to_string(), "batch 0 has 0 elements, the pipeline takes 1 to 4");
 
     // A lease of another pool is as good, if it fits.
-    let config = PoolConfig { buffers: 1, buffer_len: 5 };
-    let other = PinnedMemoryPool::new(&Device::host(), config).unwrap();
-    let mut lease = pipeline.submit(other.acquire().unwrap()).unwrap_err().input.unwrap();
+    let other = PinnedMemoryPool::new(&Device::host(), PoolConfig::uniform::<u32>(1, 5)).unwrap();
+    let mut lease = pipeline.submit(other.acquire(5).unwrap()).unwrap_err().input.unwrap();
     assert_eq!(lease.resize(6).unwrap_err(), Error::LeaseLength { len: 6, max: 5 });
     lease.resize(3).unwrap();
     pipeline.submit(lease).unwrap();
@@ -72,7 +71,7 @@ fn an_output_of_the_wrong_length_is_refused_before_anything_runs() {
     let mut pipeline = pipeline();
     let error = pipeline.pipeline_execute(&numbers(10), &mut [0; 9]).unwrap_err();
     assert_eq!(error, Error::OutputLength { expected: 10, actual: 9 });
-    assert_eq!(pipeline.inputs().stats().leased_max, 0);
+    assert_eq!(pipeline.inputs().stats().classes[0].leased_max, 0);
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn a_stage_that_makes_nothing_or_too_much_is_refused() {
         error.to_string(),
         "the stage makes 9 elements of batch 1, there is room for 1 to 4"
     );
-    assert_eq!(growing.outputs().stats().leased, 0);
+    assert_eq!(growing.outputs().stats().leased(), 0);
 }
 
 #[test]
@@ -116,7 +115,10 @@ fn holding_more_results_than_budgeted_is_refused_and_costs_nothing() {
         }
     };
     assert_eq!(held.len(), 7);
-    assert_eq!(error, Error::Exhausted { capacity: 7, leased: 7, quarantined: 0 });
+    assert_eq!(
+        error,
+        Error::Exhausted { buffer_bytes: 32, capacity: 7, leased: 7, quarantined: 0 }
+    );
     held.pop();
     pipeline.submit(pipeline.acquire().unwrap()).unwrap();
 }
