@@ -23,12 +23,44 @@ pub struct Config {
     pub depth: usize,
     /// Batches that may be queued behind the slots, so that no copy engine waits for the host between two batches.
     pub ahead: usize,
+    /// Which batches are timed.
+    pub timing: Timing,
+}
+
+/// Which batches have events with a time around their work in each lane.
+///
+/// Recording one costs about ten times what recording an event for order alone does, and a timed batch has six.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timing {
+    /// None: the report has no times of the device.
+    Off,
+    /// One in so many, and in a run's beginning the batches whose numbers are powers of two, so that a short run has times too.
+    OneIn(u32),
+}
+
+impl Timing {
+    /// Every batch.
+    pub const EVERY: Self = Self::OneIn(1);
+    /// One batch in 64.
+    pub const SAMPLED: Self = Self::OneIn(64);
+
+    /// Whether batch number `batch` is timed.
+    pub fn is_timed(self, batch: u64) -> bool {
+        match self {
+            Self::Off => false,
+            Self::OneIn(count) => {
+                let count = u64::from(count);
+                batch.is_multiple_of(count) || (batch < count && batch.is_power_of_two())
+            }
+        }
+    }
 }
 
 impl Config {
-    /// Batches of `batch_len` elements through three slots, with two more queued.
+    /// Batches of `batch_len` elements through three slots, with two more queued and one in 64 timed.
     pub const fn new(batch_len: usize) -> Self {
-        Self { batch_len, depth: 3, ahead: 2 }
+        Self { batch_len, depth: 3, ahead: 2, timing: Timing::SAMPLED }
     }
 
     /// Batches that the device may have been given and the host has not seen done.
@@ -48,6 +80,25 @@ impl Config {
         if self.ahead > AHEAD_MAX {
             return refuse("ahead", self.ahead, 0, AHEAD_MAX);
         }
+        if self.timing == Timing::OneIn(0) {
+            return refuse("timing, one batch in so many,", 0, 1, u32::MAX as usize);
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_run_has_timed_batches_and_a_long_one_has_few() {
+        let timed = |timing: Timing, batches: u64| {
+            (0..batches).filter(|&batch| timing.is_timed(batch)).collect::<Vec<_>>()
+        };
+        assert_eq!(timed(Timing::EVERY, 4), [0, 1, 2, 3]);
+        assert_eq!(timed(Timing::SAMPLED, 40), [0, 1, 2, 4, 8, 16, 32]);
+        assert_eq!(timed(Timing::SAMPLED, 6400).len(), 6 + 100);
+        assert!(timed(Timing::Off, 1000).is_empty());
     }
 }

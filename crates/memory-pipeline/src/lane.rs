@@ -21,6 +21,16 @@ impl Lane {
     pub const ALL: [Self; 3] = [Self::Upload, Self::Compute, Self::Download];
 }
 
+impl std::fmt::Display for Lane {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Upload => "upload",
+            Self::Compute => "compute",
+            Self::Download => "download",
+        })
+    }
+}
+
 /// The streams, and whether they can still be waited for.
 #[derive(Debug)]
 pub(crate) struct Lanes {

@@ -49,7 +49,7 @@ mod stage;
 mod sync;
 
 pub use budget::Budget;
-pub use config::{AHEAD_MAX, Config, DEPTH_MAX};
+pub use config::{AHEAD_MAX, Config, DEPTH_MAX, Timing};
 pub use error::{Error, Rejected, Result, Step};
 pub use gpu_core::{PinnedBuffer, Pod};
 pub use lane::Lane;
@@ -57,5 +57,5 @@ pub use optimizer::{Batch, MemoryOptimizer};
 pub use pool::{
     BUFFERS_MAX, CLASSES_MAX, ClassStats, Lease, PinnedMemoryPool, PoolConfig, PoolStats, SizeClass,
 };
-pub use report::{LaneTimes, Overlap, PipelineReport, Span, TIMELINE_BATCHES_MAX};
+pub use report::{LaneTimes, Measured, Overlap, PipelineReport, Span, TIMELINE_BATCHES_MAX};
 pub use stage::Stage;

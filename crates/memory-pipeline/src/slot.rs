@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gpu_core::{Device, DeviceBuffer, Event, Pod};
 
+use crate::config::Timing;
 use crate::flight::Flight;
 use crate::report::{Interval, Intervals};
 
@@ -34,22 +35,36 @@ impl<I: Pod, O: Pod> Slot<I, O> {
 /// The events of one batch, and its leases while it is in flight.
 #[derive(Debug)]
 pub(crate) struct Ticket<I: Pod, O: Pod> {
-    pub(crate) events: Events,
-    /// Set from the moment everything was queued until the host has waited for `events.download.end`.
+    pub(crate) passed: Passed,
+    /// Absent from a pipeline that times nothing.
+    pub(crate) times: Option<Times>,
+    /// Set from the moment everything was queued until the host has waited for `passed.download`.
     pub(crate) flight: Option<Flight<I, O>>,
 }
 
 impl<I: Pod, O: Pod> Ticket<I, O> {
-    pub(crate) fn new(device: &Device) -> gpu_core::Result<Self> {
-        let marks = || Ok(Marks { start: device.timed_event()?, end: device.timed_event()? });
-        let events = Events { upload: marks()?, compute: marks()?, download: marks()? };
-        Ok(Self { events, flight: None })
+    pub(crate) fn new(device: &Device, timing: Timing) -> gpu_core::Result<Self> {
+        let passed =
+            Passed { upload: device.event()?, compute: device.event()?, download: device.event()? };
+        let times = match timing {
+            Timing::Off => None,
+            Timing::OneIn(_) => Some(Times::new(device)?),
+        };
+        Ok(Self { passed, times, flight: None })
     }
 }
 
-/// When a batch was in each lane.
+/// What other lanes and the host wait for: a batch is through a lane. These events order and have no time.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub(crate) struct Passed {
+    pub(crate) upload: Event,
+    pub(crate) compute: Event,
+    pub(crate) download: Event,
+}
+
+/// When a timed batch was in each lane.
+#[derive(Debug)]
+pub(crate) struct Times {
     pub(crate) upload: Marks,
     pub(crate) compute: Marks,
     pub(crate) download: Marks,
@@ -62,7 +77,12 @@ pub(crate) struct Marks {
     pub(crate) end: Event,
 }
 
-impl Events {
+impl Times {
+    fn new(device: &Device) -> gpu_core::Result<Self> {
+        let marks = || Ok(Marks { start: device.timed_event()?, end: device.timed_event()? });
+        Ok(Self { upload: marks()?, compute: marks()?, download: marks()? })
+    }
+
     /// The times of a batch that is done, from `origin` on.
     pub(crate) fn intervals(&self, origin: &Event) -> gpu_core::Result<Intervals> {
         Ok(Intervals {

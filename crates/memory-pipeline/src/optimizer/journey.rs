@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use gpu_core::Stream;
+
 use super::{Batch, MemoryOptimizer, place};
 use crate::error::{Error, Rejected, Result, Step};
 use crate::flight::Flight;
 use crate::pool::Lease;
 use crate::report::BatchRecord;
-use crate::slot::Ticket;
+use crate::slot::{Marks, Ticket};
 use crate::stage::Stage;
 
 impl<S: Stage> MemoryOptimizer<S> {
@@ -46,43 +48,50 @@ impl<S: Stage> MemoryOptimizer<S> {
     ) -> Result<(), (Step, gpu_core::Error)> {
         let (up, compute, down) = (&self.lanes.upload, &self.lanes.compute, &self.lanes.download);
         let slot = &mut self.slots[place(batch, self.config.depth)];
-        let events = &self.tickets[place(batch, self.tickets.len())].events;
+        let Ticket { passed, times, .. } = &self.tickets[place(batch, self.tickets.len())];
+        let times = times.as_ref().filter(|_| self.config.timing.is_timed(batch));
         // The batch that last used this slot, whose ticket is still its own: there are at least as many as slots.
+        // If the host has seen it done, nothing needs to wait for it.
         let last = batch.checked_sub(self.config.depth as u64);
-        let last = last.map(|last| &self.tickets[place(last, self.tickets.len())].events);
+        let last = last.filter(|&last| last >= self.completed);
+        let last = last.map(|last| &self.tickets[place(last, self.tickets.len())].passed);
         let (input_len, output_len) = flight.lens();
         let failed = |step| move |source| (step, source);
 
         let mut upload = || {
             if let Some(last) = last {
-                up.wait(&last.compute.end)?; // it has read the input that we overwrite
-            } else if batch == 0 {
+                up.wait(&last.compute)?; // it has read the input that we overwrite
+            }
+            if batch == 0 && times.is_some() {
                 up.record(&self.origin)?;
             }
-            up.record(&events.upload.start)?;
-            flight.upload(slot.input.view_mut().range(0..input_len)?)?;
-            up.record(&events.upload.end)
+            timed(up, times.map(|times| &times.upload), || {
+                flight.upload(slot.input.view_mut().range(0..input_len)?)
+            })?;
+            up.record(&passed.upload)
         };
         upload().map_err(failed(Step::Upload))?;
 
         let mut run = || {
-            compute.wait(&events.upload.end)?;
+            compute.wait(&passed.upload)?;
             if let Some(last) = last {
-                compute.wait(&last.download.end)?; // it has left with the output that we overwrite
+                compute.wait(&last.download)?; // it has left with the output that we overwrite
             }
-            compute.record(&events.compute.start)?;
-            let input = slot.input.view().range(0..input_len)?;
-            let output = slot.output.view_mut().range(0..output_len)?;
-            self.stage.enqueue(compute, input, output)?;
-            compute.record(&events.compute.end)
+            timed(compute, times.map(|times| &times.compute), || {
+                let input = slot.input.view().range(0..input_len)?;
+                let output = slot.output.view_mut().range(0..output_len)?;
+                self.stage.enqueue(compute, input, output)
+            })?;
+            compute.record(&passed.compute)
         };
         run().map_err(failed(Step::Compute))?;
 
         let mut download = || {
-            down.wait(&events.compute.end)?;
-            down.record(&events.download.start)?;
-            flight.download(slot.output.view().range(0..output_len)?)?;
-            down.record(&events.download.end)
+            down.wait(&passed.compute)?;
+            timed(down, times.map(|times| &times.download), || {
+                flight.download(slot.output.view().range(0..output_len)?)
+            })?;
+            down.record(&passed.download)
         };
         download().map_err(failed(Step::Download))
     }
@@ -99,15 +108,17 @@ impl<S: Stage> MemoryOptimizer<S> {
         let index = self.completed;
         self.completed += 1;
         let ticket = place(index, self.tickets.len());
-        let Ticket { events, flight } = &mut self.tickets[ticket];
+        let Ticket { passed, times, flight } = &mut self.tickets[ticket];
         let flight = flight.take().expect("a ticket of a batch in flight holds its flight");
         let failed = |step| move |source| Error::Batch { batch: index, step, source };
         // The only place where the host waits while all is well.
-        events.download.end.synchronize().map_err(failed(Step::Complete))?;
+        passed.download.synchronize().map_err(failed(Step::Complete))?;
         // SAFETY: the event that was just passed follows the download in its lane, which had waited for the stage, which had
         // waited for the upload; all were queued for this flight, or `submit` would not have kept it.
         let (input, output) = unsafe { flight.land() };
-        let intervals = events.intervals(&self.origin).map_err(failed(Step::Measure))?;
+        let times = times.as_ref().filter(|_| self.config.timing.is_timed(index));
+        let intervals = times.map(|times| times.intervals(&self.origin)).transpose();
+        let intervals = intervals.map_err(failed(Step::Measure))?;
         self.ended = Some(self.clock.now());
         self.tally.add(&BatchRecord {
             batch: index,
@@ -146,4 +157,16 @@ impl<S: Stage> MemoryOptimizer<S> {
         output.resize(output_len)?;
         Ok(output)
     }
+}
+
+/// Queues `work` in a lane, between two marks if it is timed.
+fn timed(
+    lane: &Stream,
+    marks: Option<&Marks>,
+    work: impl FnOnce() -> gpu_core::Result<()>,
+) -> gpu_core::Result<()> {
+    let Some(marks) = marks else { return work() };
+    lane.record(&marks.start)?;
+    work()?;
+    lane.record(&marks.end)
 }

@@ -76,7 +76,9 @@ impl<S: Stage> MemoryOptimizer<S> {
         let outputs = PoolConfig::uniform::<S::Output>(buffers, len.output);
         let tickets = 0..config.in_flight_max();
         Ok(Self {
-            tickets: tickets.map(|_| Ticket::new(device)).collect::<gpu_core::Result<_>>()?,
+            tickets: tickets
+                .map(|_| Ticket::new(device, config.timing))
+                .collect::<gpu_core::Result<_>>()?,
             slots: (0..config.depth)
                 .map(|_| Slot::new(device, len))
                 .collect::<gpu_core::Result<_>>()?,

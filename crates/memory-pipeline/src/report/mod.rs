@@ -3,10 +3,14 @@
 //! Never guesses: on a host, where one operation runs at a time, the same arithmetic shows no overlap.
 
 mod overlap;
+mod svg;
+mod tally;
+mod trace;
 
 use gpu_core::BackendKind;
 
-pub use self::overlap::{LaneTimes, Overlap};
+pub use self::overlap::{LaneTimes, Measured, Overlap};
+pub(crate) use self::tally::{BatchRecord, Interval, Intervals, Tally};
 use crate::lane::Lane;
 
 /// Batches of a run whose spans are kept.
@@ -27,13 +31,20 @@ pub struct PipelineReport {
     pub bytes_down: u64,
     /// From the first submit to the last completion, on the host's clock.
     pub wall_ns: u64,
-    /// How long each lane was at work, from the events around its work.
+    /// Batches whose lanes were timed, see [`Timing`](crate::Timing).
+    pub timed_batches: u64,
+    /// How long each lane was at work on the timed batches, from the events around its work.
     pub busy: LaneTimes,
-    /// From the start of the first upload to the end of the last download, on the device's clock.
+    /// How long each lane stood idle between its first work and its last; `None` unless every batch was timed, and on
+    /// a simulated host, whose times are no measurement.
+    pub bubbles: Option<LaneTimes>,
+    /// Batches from the first to the last timed one, which the span covers.
+    pub span_batches: u64,
+    /// From the start of the first upload to the end of the last timed download, on the device's clock.
     pub span_ns: u64,
     /// What the busy times and the span say about overlap.
     pub overlap: Overlap,
-    /// When each lane had which batch, for the first 256 batches.
+    /// When each lane had which batch, for the first 256 timed batches.
     pub timeline: Vec<Span>,
 }
 
@@ -50,117 +61,17 @@ pub struct Span {
     pub end_ns: u64,
 }
 
-/// The times of one lane's work on one batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Interval {
-    pub(crate) start_ns: u64,
-    pub(crate) busy_ns: u64,
-}
-
-impl Interval {
-    fn end_ns(self) -> u64 {
-        self.start_ns.saturating_add(self.busy_ns)
-    }
-}
-
-/// The times of one batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Intervals {
-    pub(crate) upload: Interval,
-    pub(crate) compute: Interval,
-    pub(crate) download: Interval,
-}
-
-/// A batch that came back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct BatchRecord {
-    pub(crate) batch: u64,
-    pub(crate) bytes_up: u64,
-    pub(crate) bytes_down: u64,
-    pub(crate) intervals: Intervals,
-}
-
-/// The sums of a run so far. Allocates only when made.
-#[derive(Debug)]
-pub(crate) struct Tally {
-    batches: u64,
-    bytes_up: u64,
-    bytes_down: u64,
-    busy: LaneTimes,
-    span_ns: u64,
-    /// Invariant: never grows past the capacity it was made with.
-    timeline: Vec<Span>,
-}
-
-impl Tally {
-    pub(crate) fn new() -> Self {
-        Self {
-            batches: 0,
-            bytes_up: 0,
-            bytes_down: 0,
-            busy: LaneTimes::default(),
-            span_ns: 0,
-            timeline: Vec::with_capacity(TIMELINE_BATCHES_MAX * Lane::ALL.len()),
-        }
+impl PipelineReport {
+    /// The timeline as a picture: a lane a row, a batch a bar, the time to the right. One SVG file, light or dark as the reader's page is.
+    pub fn svg(&self) -> String {
+        svg::picture(self)
     }
 
-    /// Forgets the run, keeping the memory.
-    pub(crate) fn clear(&mut self) {
-        let mut timeline = std::mem::take(&mut self.timeline);
-        timeline.clear();
-        *self = Self {
-            timeline,
-            batches: 0,
-            bytes_up: 0,
-            bytes_down: 0,
-            busy: LaneTimes::default(),
-            span_ns: 0,
-        };
-    }
-
-    pub(crate) fn add(&mut self, record: &BatchRecord) {
-        let Intervals { upload, compute, download } = record.intervals;
-        self.batches += 1;
-        self.bytes_up += record.bytes_up;
-        self.bytes_down += record.bytes_down;
-        self.busy.upload_ns += upload.busy_ns;
-        self.busy.compute_ns += compute.busy_ns;
-        self.busy.download_ns += download.busy_ns;
-        self.span_ns = self.span_ns.max(download.end_ns());
-        if self.timeline.len() + Lane::ALL.len() <= TIMELINE_BATCHES_MAX * Lane::ALL.len() {
-            let lanes = Lane::ALL.into_iter().zip([upload, compute, download]);
-            self.timeline.extend(lanes.map(|(lane, interval)| Span {
-                batch: record.batch,
-                lane,
-                start_ns: interval.start_ns,
-                end_ns: interval.end_ns(),
-            }));
-        }
-    }
-
-    pub(crate) fn report(
-        &self,
-        backend: BackendKind,
-        depth: usize,
-        wall_ns: u64,
-    ) -> PipelineReport {
-        let mut overlap = Overlap::new(self.batches, self.busy, self.span_ns);
-        if backend == BackendKind::HostSimulated {
-            // The order was drawn at random and the intervals cover each other's work: no measurement.
-            (overlap.efficiency, overlap.speedup) = (None, None);
-        }
-        PipelineReport {
-            backend,
-            depth,
-            batches: self.batches,
-            bytes_up: self.bytes_up,
-            bytes_down: self.bytes_down,
-            wall_ns,
-            busy: self.busy,
-            span_ns: self.span_ns,
-            overlap,
-            timeline: self.timeline.clone(),
-        }
+    /// The timeline as trace events, a lane a thread, for Perfetto and `chrome://tracing`.
+    ///
+    /// The format is the JSON object form of Google's "Trace Event Format".
+    pub fn chrome_trace(&self) -> String {
+        trace::events(self)
     }
 }
 
@@ -168,40 +79,22 @@ impl Tally {
 mod tests {
     use super::*;
 
-    fn record(batch: u64) -> BatchRecord {
-        let at = |start_ns| Interval { start_ns: start_ns + 10 * batch, busy_ns: 10 };
-        BatchRecord {
-            batch,
-            bytes_up: 4,
-            bytes_down: 8,
-            intervals: Intervals { upload: at(0), compute: at(10), download: at(20) },
+    /// Two batches of a millisecond a lane, the last download 1 ns short of it.
+    pub(super) fn two_batches() -> PipelineReport {
+        let mut tally = Tally::new();
+        for batch in 0..2 {
+            let at = |lane: u64| {
+                let late = u64::from(lane == 2 && batch == 1);
+                Interval { start_ns: (batch + lane) * 1_000_000 + late, busy_ns: 1_000_000 - late }
+            };
+            let intervals = Intervals { upload: at(0), compute: at(1), download: at(2) };
+            tally.add(&BatchRecord {
+                batch,
+                bytes_up: 1,
+                bytes_down: 1,
+                intervals: Some(intervals),
+            });
         }
-    }
-
-    #[test]
-    fn the_report_sums_what_the_events_said() {
-        let mut tally = Tally::new();
-        (0..4).for_each(|batch| tally.add(&record(batch)));
-        let report = tally.report(BackendKind::Cuda, 3, 99);
-        assert_eq!((report.batches, report.bytes_up, report.bytes_down), (4, 16, 32));
-        assert_eq!(report.busy, LaneTimes { upload_ns: 40, compute_ns: 40, download_ns: 40 });
-        assert_eq!((report.span_ns, report.wall_ns), (60, 99));
-        assert_eq!(report.overlap.efficiency, Some(1.0));
-        let last = Span { batch: 3, lane: Lane::Download, start_ns: 50, end_ns: 60 };
-        assert_eq!(report.timeline.last(), Some(&last));
-    }
-
-    #[test]
-    fn the_timeline_keeps_the_first_batches_and_the_sums_keep_all() {
-        let mut tally = Tally::new();
-        let capacity = tally.timeline.capacity();
-        let count = TIMELINE_BATCHES_MAX as u64 + 10;
-        (0..count).for_each(|batch| tally.add(&record(batch)));
-        assert_eq!(tally.batches, count);
-        assert_eq!(tally.timeline.len(), 3 * TIMELINE_BATCHES_MAX);
-        assert_eq!(tally.timeline.capacity(), capacity);
-        tally.clear();
-        assert_eq!(tally.timeline.capacity(), capacity);
-        assert_eq!(tally.report(BackendKind::Host, 3, 0).overlap.efficiency, None);
+        tally.report(BackendKind::Cuda, 3, 0)
     }
 }

@@ -11,13 +11,45 @@ pub struct LaneTimes {
     pub download_ns: u64,
 }
 
+impl LaneTimes {
+    fn lanes(self) -> [u64; 3] {
+        [self.upload_ns, self.compute_ns, self.download_ns]
+    }
+}
+
+/// What the events of a run said, some batches standing for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Batches whose lanes were timed.
+    pub timed_batches: u64,
+    /// How long those batches were in each lane, summed.
+    pub busy: LaneTimes,
+    /// Batches within the span, timed or not.
+    pub span_batches: u64,
+    /// From the start of the first upload to the end of the last timed download.
+    pub span_ns: u64,
+}
+
+impl Measured {
+    /// Mean time of a timed batch in each lane; 0 where none was timed.
+    pub(super) fn means_ns(&self) -> [f64; 3] {
+        let count = self.timed_batches.max(1) as f64;
+        self.busy.lanes().map(|ns| ns as f64 / count)
+    }
+
+    /// `ns` divided by the span, if there is one.
+    pub(super) fn per_span(&self, ns: f64) -> Option<f64> {
+        (self.span_ns > 0).then(|| ns / self.span_ns as f64)
+    }
+}
+
 /// How well three stages overlapped.
 ///
 /// Take the figures of a GPU only: a host runs one operation at a time.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Overlap {
-    /// What the work takes when nothing overlaps: the sum of all lanes.
-    pub serial_ns: u64,
+    /// What the work takes when nothing overlaps: the mean times of all lanes, for every batch of the span.
+    pub serial_ns: f64,
     /// What it takes at best: `(a + k + b) + (batches - 1) * max(a, k, b)` with the mean times a, k, b of the stages.
     pub bound_ns: f64,
     /// The bound divided by the measured span; `None` without a span, and on a simulated host. Batches of unequal
@@ -28,26 +60,24 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// What `busy` times over `batches` batches, done within `span_ns`, say.
-    pub fn new(batches: u64, busy: LaneTimes, span_ns: u64) -> Self {
-        let lanes = [busy.upload_ns, busy.compute_ns, busy.download_ns];
-        let serial_ns: u64 = lanes.iter().sum();
-        let longest_ns = lanes.into_iter().max().unwrap_or(0);
-        let bound_ns = if batches == 0 {
-            0.0
-        } else {
-            let first_ns = serial_ns as f64 / batches as f64;
-            let each_ns = longest_ns as f64 / batches as f64;
-            first_ns + (batches - 1) as f64 * each_ns
-        };
-        let per_span = |ns: f64| (span_ns > 0).then(|| ns / span_ns as f64);
+    /// What `measured` says.
+    pub fn new(measured: &Measured) -> Self {
+        let [a, k, b] = measured.means_ns();
+        let serial_ns = (a + k + b) * measured.span_batches as f64;
+        let bound_ns = bound_ns(measured.span_batches, a + k + b, a.max(k).max(b));
         Self {
             serial_ns,
             bound_ns,
-            efficiency: per_span(bound_ns),
-            speedup: per_span(serial_ns as f64),
+            efficiency: measured.per_span(bound_ns),
+            speedup: measured.per_span(serial_ns),
         }
     }
+}
+
+/// Time of `batches` batches that each take `first_ns` by themselves and follow each other after `each_ns`.
+pub(super) fn bound_ns(batches: u64, first_ns: f64, each_ns: f64) -> f64 {
+    let others = batches.checked_sub(1);
+    others.map_or(0.0, |others| first_ns + others as f64 * each_ns)
 }
 
 #[cfg(test)]
@@ -55,53 +85,58 @@ mod tests {
     use super::*;
 
     /// Batches, busy times, span; and by hand: serial, bound, efficiency, speed-up.
-    type Case = (u64, [u64; 3], u64, u64, f64, Option<f64>, Option<f64>);
+    type Case = (u64, [u64; 3], u64, f64, f64, Option<f64>, Option<f64>);
 
     const CASES: [Case; 7] = [
         // Nothing ran.
-        (0, [0, 0, 0], 0, 0, 0.0, None, None),
+        (0, [0, 0, 0], 0, 0.0, 0.0, None, None),
         // One batch of 10 + 20 + 30 cannot overlap with itself.
-        (1, [10, 20, 30], 60, 60, 60.0, Some(1.0), Some(1.0)),
+        (1, [10, 20, 30], 60, 60.0, 60.0, Some(1.0), Some(1.0)),
         // Four balanced batches of 10: 30 + 3 * 10 at best, reached.
-        (4, [40, 40, 40], 60, 120, 60.0, Some(1.0), Some(2.0)),
+        (4, [40, 40, 40], 60, 120.0, 60.0, Some(1.0), Some(2.0)),
         // The same one after the other, as an eager host runs them.
-        (4, [40, 40, 40], 120, 120, 60.0, Some(0.5), Some(1.0)),
+        (4, [40, 40, 40], 120, 120.0, 60.0, Some(0.5), Some(1.0)),
         // Three batches of 5 + 20 + 5: 30 + 2 * 20 = 70 at best, 100 measured.
-        (3, [15, 60, 15], 100, 90, 70.0, Some(0.7), Some(0.9)),
+        (3, [15, 60, 15], 100, 90.0, 70.0, Some(0.7), Some(0.9)),
         // Means need not be whole: two batches of 1.5 + 0 + 0.5: 2 + 1.5.
-        (2, [3, 0, 1], 7, 4, 3.5, Some(0.5), Some(4.0 / 7.0)),
-        // A clock too coarse to see anything says nothing.
-        (2, [0, 0, 0], 0, 0, 0.0, None, None),
+        (2, [3, 0, 1], 7, 4.0, 3.5, Some(0.5), Some(4.0 / 7.0)),
+        // A span of nothing has no ratio.
+        (2, [0, 0, 0], 0, 0.0, 0.0, None, None),
     ];
+
+    fn measured(batches: u64, [upload_ns, compute_ns, download_ns]: [u64; 3]) -> Measured {
+        Measured {
+            timed_batches: batches,
+            busy: LaneTimes { upload_ns, compute_ns, download_ns },
+            span_batches: batches,
+            span_ns: 0,
+        }
+    }
 
     #[test]
     fn the_figures_equal_those_by_hand() {
-        for (
-            batches,
-            [upload_ns, compute_ns, download_ns],
-            span_ns,
-            serial_ns,
-            bound_ns,
-            efficiency,
-            speedup,
-        ) in CASES
-        {
-            let busy = LaneTimes { upload_ns, compute_ns, download_ns };
+        for (batches, busy, span_ns, serial_ns, bound_ns, efficiency, speedup) in CASES {
             let expected = Overlap { serial_ns, bound_ns, efficiency, speedup };
-            assert_eq!(
-                Overlap::new(batches, busy, span_ns),
-                expected,
-                "{batches} batches, {busy:?}"
-            );
+            let measured = Measured { span_ns, ..measured(batches, busy) };
+            assert_eq!(Overlap::new(&measured), expected, "{measured:?}");
         }
+    }
+
+    #[test]
+    fn two_timed_batches_stand_for_all_ten() {
+        let busy = LaneTimes { upload_ns: 20, compute_ns: 40, download_ns: 10 };
+        let measured = Measured { timed_batches: 2, busy, span_batches: 10, span_ns: 430 };
+        let overlap = Overlap::new(&measured);
+        // 10 + 20 + 5 each: 350 in a row, 35 + 9 * 20 = 215 at best.
+        assert_eq!((overlap.serial_ns, overlap.bound_ns), (350.0, 215.0));
+        assert_eq!(overlap.efficiency, Some(0.5));
     }
 
     #[test]
     fn balanced_stages_reach_n_of_n_plus_two() {
         for batches in [1_u64, 10, 38, 98] {
             let each = 1000 * batches;
-            let busy = LaneTimes { upload_ns: each, compute_ns: each, download_ns: each };
-            let bound = Overlap::new(batches, busy, 1).bound_ns;
+            let bound = Overlap::new(&measured(batches, [each; 3])).bound_ns;
             let useful = each as f64 / bound;
             let formula = batches as f64 / (batches + 2) as f64;
             assert!((useful - formula).abs() < 1e-12, "{batches} batches");

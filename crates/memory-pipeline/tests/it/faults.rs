@@ -1,7 +1,7 @@
 //! Every operation, failing at every call, in every way: no panic, no hang, no buffer lost, and a run after it that is right.
 
 use gpu_core::{Device, ErrorKind, FaultPlan, Operation};
-use memory_pipeline::{Config, Error, MemoryOptimizer, Step};
+use memory_pipeline::{Config, Error, MemoryOptimizer, Step, Timing};
 
 use crate::kernels::{Mixer, fill_all, mixed, numbers};
 
@@ -77,6 +77,7 @@ fn fault_is_survived(device: &Device, operation: Operation, index: u64, kind: Er
 fn every_call_may_fail_in_every_way() {
     // How many calls of each operation a run makes, so that the matrix is known to cover them all.
     let waits = 2 * BATCHES + 2 * (BATCHES - 2);
+    let timed = (0..BATCHES as u64).filter(|&batch| Timing::SAMPLED.is_timed(batch)).count();
     let calls = [
         (Operation::Allocate, 0),
         (Operation::Copy, 0),
@@ -84,8 +85,8 @@ fn every_call_may_fail_in_every_way() {
         (Operation::Download, BATCHES),
         (Operation::Launch, BATCHES),
         (Operation::Load, 0),
-        (Operation::Record, 6 * BATCHES + 1),
-        (Operation::Synchronize, 7 * BATCHES),
+        (Operation::Record, 3 * BATCHES + 6 * timed + 1),
+        (Operation::Synchronize, BATCHES + 6 * timed),
         (Operation::Upload, BATCHES),
         (Operation::Wait, waits),
     ];
@@ -119,8 +120,8 @@ fn setting_up_fails_at_any_call_with_the_device_s_words() {
             }
             count += 1;
         }
-        // 3 streams, 5 tickets of 6 events and the origin; 3 slots of 2 buffers and 2 pools.
-        let expected = if operation == Operation::Create { 34 } else { 8 };
+        // 3 streams, 5 tickets of 3 events and 6 with a time, and the origin; 3 slots of 2 buffers and 2 pools.
+        let expected = if operation == Operation::Create { 49 } else { 8 };
         assert_eq!(count, expected, "{operation}");
     }
 }
@@ -162,7 +163,7 @@ fn a_batch_that_fails_to_queue_comes_back_and_the_others_go_on() {
 #[test]
 fn a_rejected_batch_leaves_no_copy_behind() {
     // The last call of the journey fails, when the copy to the output is already queued.
-    let last_record = 6;
+    let last_record = 9;
     for seed in 0..60 {
         let device = Device::host_simulated(seed);
         let mut pipeline = pipeline(&device);

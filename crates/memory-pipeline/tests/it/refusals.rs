@@ -1,7 +1,9 @@
 //! What a pipeline refuses, each with an error that names the thing.
 
 use gpu_core::{Device, ErrorKind};
-use memory_pipeline::{Config, DEPTH_MAX, Error, MemoryOptimizer, PinnedMemoryPool, PoolConfig};
+use memory_pipeline::{
+    Config, DEPTH_MAX, Error, MemoryOptimizer, PinnedMemoryPool, PoolConfig, Timing,
+};
 
 use crate::kernels::{Mixer, Odd, numbers};
 
@@ -19,6 +21,10 @@ fn a_knob_out_of_range_is_named() {
         (Config { depth: 0, ..Config::new(4) }, "depth is 0, it must be 1 to 64"),
         (Config { depth: DEPTH_MAX + 1, ..Config::new(4) }, "depth is 65, it must be 1 to 64"),
         (Config { ahead: 65, ..Config::new(4) }, "ahead is 65, it must be 0 to 64"),
+        (
+            Config { timing: Timing::OneIn(0), ..Config::new(4) },
+            "timing, one batch in so many, is 0, it must be 1 to 4294967295",
+        ),
     ];
     for (config, text) in cases {
         let error = new(config);

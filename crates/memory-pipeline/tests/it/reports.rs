@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use gpu_core::{BackendKind, Clock, Device};
-use memory_pipeline::{Config, Error, Lane, MemoryOptimizer, PipelineReport};
+use memory_pipeline::{Config, Error, Lane, MemoryOptimizer, PipelineReport, Timing};
 
 use crate::kernels::{Mixer, numbers};
 
 const BATCH_LEN: usize = 32;
 
 fn reported(device: &Device, batches: usize) -> PipelineReport {
-    let mut pipeline =
-        MemoryOptimizer::new(device, Mixer::new(device), Config::new(BATCH_LEN)).unwrap();
+    timed(device, batches, Timing::EVERY)
+}
+
+fn timed(device: &Device, batches: usize, timing: Timing) -> PipelineReport {
+    let config = Config { timing, ..Config::new(BATCH_LEN) };
+    let mut pipeline = MemoryOptimizer::new(device, Mixer::new(device), config).unwrap();
     let input = numbers(batches * BATCH_LEN);
     pipeline.pipeline_execute(&input, &mut vec![0; input.len()]).unwrap()
 }
@@ -20,7 +24,7 @@ fn reported(device: &Device, batches: usize) -> PipelineReport {
 fn the_host_never_reports_an_overlap() {
     let report = reported(&Device::host(), 12);
     assert_eq!(report.backend, BackendKind::Host);
-    assert!(report.overlap.serial_ns <= report.span_ns, "{report:?}");
+    assert!(report.overlap.serial_ns <= report.span_ns as f64, "{report:?}");
     assert!(report.overlap.speedup.unwrap() <= 1.0);
     // Simulated intervals cover each other's work, so they are not taken for a measurement.
     let report = reported(&Device::host_simulated(1), 12);
@@ -93,6 +97,43 @@ fn wall_time_runs_from_the_first_submit_to_the_last_completion() {
         assert_eq!(report.wall_ns, 32_000_000);
         clock.advance(Duration::from_secs(3600));
     }
+}
+
+#[test]
+fn the_timed_batches_speak_for_a_span_and_an_untimed_run_has_none() {
+    let device = Device::host();
+    let report = timed(&device, 40, Timing::SAMPLED);
+    assert_eq!((report.batches, report.timed_batches, report.span_batches), (40, 7, 33));
+    let batches: Vec<_> = report.timeline.iter().step_by(3).map(|span| span.batch).collect();
+    assert_eq!(batches, [0, 1, 2, 4, 8, 16, 32]);
+    assert!(report.overlap.efficiency.is_some() && report.bubbles.is_none(), "{report:?}");
+
+    let report = timed(&device, 40, Timing::Off);
+    assert_eq!((report.batches, report.timed_batches, report.span_ns), (40, 0, 0));
+    assert_eq!((report.overlap.efficiency, report.bubbles), (None, None));
+    assert!(report.timeline.is_empty());
+}
+
+#[test]
+fn bubbles_are_what_the_lanes_did_not_work() {
+    let report = reported(&Device::host(), 5);
+    let bubbles = report.bubbles.unwrap();
+    let lanes = [bubbles.upload_ns, bubbles.compute_ns, bubbles.download_ns];
+    for (place, bubble_ns) in lanes.into_iter().enumerate() {
+        let of_lane: Vec<_> = report.timeline.iter().skip(place).step_by(3).collect();
+        let pairs = of_lane.windows(2);
+        let gaps: u64 = pairs.map(|two| two[1].start_ns - two[0].end_ns).sum();
+        assert_eq!(bubble_ns, gaps, "{report:?}");
+    }
+}
+
+#[test]
+fn the_timeline_can_be_looked_at() {
+    let report = reported(&Device::host(), 5);
+    assert!(report.svg().contains("5 of 5 batches on host<"));
+    let trace: serde_json::Value = serde_json::from_str(&report.chrome_trace()).unwrap();
+    // The process, and for each lane a name and a place; then the spans.
+    assert_eq!(trace["traceEvents"].as_array().unwrap().len(), 1 + 2 * 3 + 3 * 5);
 }
 
 #[test]
