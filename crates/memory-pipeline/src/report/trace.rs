@@ -95,7 +95,7 @@ mod tests {
             .collect();
         assert_eq!(names, ["upload", "compute", "download"]);
         assert_eq!(of("X").count(), 6);
-        let last = of("X").last().unwrap();
+        let last = of("X").next_back().unwrap();
         assert_eq!((&last["name"], &last["tid"]), (&Value::from("batch 1"), &Value::from(3)));
         assert_eq!(last["ts"].as_f64(), Some(3000.001));
         assert_eq!(last["dur"].as_f64(), Some(999.999));
