@@ -35,9 +35,18 @@
 mod ending;
 mod place;
 mod session;
+#[cfg(feature = "workloads")]
+mod speed;
 mod terminal;
+#[cfg(feature = "workloads")]
+mod versions;
 
 pub use ending::{Lacking, Usage, end, parse};
 pub use place::{DeviceChoice, Place, PlaceArgs};
 pub use session::{OutputArgs, Session, commit};
 pub use terminal::{Output, Terminal};
+
+#[cfg(feature = "workloads")]
+pub use speed::{Timed, Timing, device_plan, time, time_processor};
+#[cfg(feature = "workloads")]
+pub use versions::{CompareFrames, Comparison, SEED, Subject, compare, measured_on};

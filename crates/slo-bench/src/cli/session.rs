@@ -15,8 +15,10 @@ use crate::verdict::{Exit, Verdict};
 
 /// Names the commit that the program was built from, for the report.
 const COMMIT_VARIABLE: &str = "TEMPER_COMMIT";
-/// Says the same, beside a program that was copied to another machine.
+/// Says the same, beside a program that was copied to another machine or above its folder.
 const COMMIT_FILE: &str = "COMMIT";
+/// The commit where nothing tells it.
+const UNKNOWN: &str = "unknown";
 /// Where reports go unless told otherwise.
 const REPORTS: &str = "target/temper";
 
@@ -89,10 +91,16 @@ impl<'a> Session<'a> {
         &self.machine.label
     }
 
-    /// Says what runs where, above the rows.
+    /// Says what runs where and when, above the rows.
     pub fn announce(&self, program: &str) {
+        let commit = commit().unwrap_or_else(|| UNKNOWN.to_owned());
         self.terminal.line(program);
         self.terminal.line(&format!("device      {}", self.label()));
+        if let Some(release) = &self.device().properties().driver_release {
+            self.terminal.line(&format!("driver      {release}"));
+        }
+        self.terminal.line(&format!("commit      {commit}"));
+        self.terminal.line(&format!("started     {}", self.started));
     }
 
     /// The folder of the report, where other files may be put beside it before [`finish`](Self::finish).
@@ -173,7 +181,7 @@ fn summary(report: &Report) -> String {
 fn program() -> Program {
     Program {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: commit().unwrap_or_else(|| "unknown".to_owned()),
+        commit: commit().unwrap_or_else(|| UNKNOWN.to_owned()),
         arguments: std::env::args().skip(1).collect(),
     }
 }
@@ -181,8 +189,9 @@ fn program() -> Program {
 /// The commit that this program was built from, where something tells it.
 pub fn commit() -> Option<String> {
     let from_file = || {
-        let file = std::env::current_exe().ok()?.with_file_name(COMMIT_FILE);
-        std::fs::read_to_string(file).ok()
+        let program = std::env::current_exe().ok()?;
+        let mut folders = program.ancestors().skip(1).take(2);
+        folders.find_map(|folder| std::fs::read_to_string(folder.join(COMMIT_FILE)).ok())
     };
     let text = std::env::var(COMMIT_VARIABLE).ok().or_else(from_file)?;
     let text = text.trim();

@@ -5,13 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use slo_bench::cli::{Place, Terminal, Usage, commit};
+use slo_bench::cli::{Place, SEED, Terminal, Usage, commit, measured_on};
 use slo_bench::{Dump, Exit, Formula, FrameFile, FrameSource, Reference, Variant, WorkloadConfig};
 
 use super::args::ValidateArgs;
-use super::latency::measured_on;
 
-const SEED: u64 = 42;
 const FRAMES: u64 = 3;
 
 /// How the arrays came about, as a file beside them.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use gpu_core::{BackendKind, Clock, Device, DeviceSlice, DeviceSliceMut, KernelImages, Stream};
 use kernels::frame::{Engine, OUTPUTS, Outputs, OutputsRef, System, check_input};
 use memory_pipeline::{Config, MemoryOptimizer, Stage};
+use slo_bench::cli::SEED;
 use slo_bench::{FRAME_LEN, Section};
 
-use super::latency::SEED;
 use super::setup::Setup;
 
 /// Frames that go round: more than are ever in flight, and few enough to be filled before the clock starts.

@@ -2,28 +2,10 @@
 //!
 //! A clause is judged by counting samples, and a figure always says where it was measured.
 
-use std::time::Duration;
-
-use gpu_core::{BackendKind, Device};
-use slo_bench::{
-    Clause, Contract, MeasurePlan, Reference, Run, Section, Target, Variant, Verdict,
-    WorkloadConfig, label, measure, number,
-};
+use slo_bench::cli::{Timing, time};
+use slo_bench::{Clause, Contract, Section, Target, Verdict, number};
 
 use super::setup::Setup;
-
-/// The seed of every run that is measured or compared.
-pub(super) const SEED: u64 = 42;
-
-/// What to measure.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Request<'a> {
-    pub(super) workload: Reference,
-    pub(super) variant: Variant,
-    pub(super) n: usize,
-    pub(super) plan: MeasurePlan,
-    pub(super) contract: Option<&'a Contract>,
-}
 
 /// How many samples a verdict needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,51 +16,19 @@ pub(super) enum Demand {
     FirstLook,
 }
 
-/// Measures, and adds run, phases and clauses to `section`. Returns the run's median, where there is one.
+/// Times on the frames of `setup`, and adds what came of it and of its contract to `section`. Returns the median, where
+/// there is one.
 pub(super) fn run(
     setup: &Setup<'_>,
     section: &mut Section,
-    request: &Request<'_>,
+    timing: &Timing<'_>,
     demand: Demand,
 ) -> anyhow::Result<Option<u64>> {
-    let Request { workload, variant, n, plan, contract } = *request;
-    let (device, images) = (setup.session.device(), &setup.session.images);
-    let config = WorkloadConfig { variant, n, seed: SEED, device, images };
-    let mut workload = workload.open(&config, setup.frames.endless()?)?;
-    let limits = contract.map(Contract::limits_ns).unwrap_or_default();
-    let bar = setup.session.terminal.progress(workload.name(), plan.iterations);
-    // A bar that is redrawn every iteration would be part of what is measured.
-    let stride = (plan.iterations / 200).max(1);
-    let progress = |done: u64| {
-        if done.is_multiple_of(stride) {
-            bar.set_position(done);
-        }
-    };
-    let measured = measure(&mut *workload, &plan, &limits, &setup.session.clock, progress);
-    bar.finish_and_clear();
-    let measured = measured?;
-    let measured_on = measured_on(device, variant);
-    for phase in &measured.phases {
-        let name = format!("{}: {}, median by events", workload.name(), phase.name);
-        section.figure(name, milliseconds(phase.elapsed), "ms", &measured_on);
+    let timed = time(&setup.session, section, timing, setup.frames.endless()?)?;
+    if let Some(contract) = timing.contract {
+        add_checks(section, contract, &timed.clauses, timing.plan.iterations, demand);
     }
-    let clauses = contract.map(|contract| contract.judge(&measured.recorder)).unwrap_or_default();
-    if let Some(contract) = contract {
-        add_checks(section, contract, &clauses, plan.iterations, demand);
-    }
-    let latency = measured.recorder.summary();
-    let median = latency.p50_ns;
-    section.runs.push(Run {
-        name: workload.name(),
-        n,
-        measured_on,
-        warm_up: plan.warm_up,
-        cold_ns: measured.cold_ns,
-        latency,
-        contract: contract.map(|contract| contract.name.clone()),
-        clauses,
-    });
-    Ok(median)
+    Ok(timed.p50_ns)
 }
 
 /// Adds every contract of `workload` that is about another device as skipped, and returns the others.
@@ -133,19 +83,4 @@ fn add_checks(
         };
         section.check(name, verdict, seen);
     }
-}
-
-/// Where a version runs, in words: the processor versions run on the host, whatever the device.
-pub(super) fn measured_on(device: &Device, variant: Variant) -> String {
-    match (variant, device.backend()) {
-        (Variant::Device, BackendKind::Cuda) => label(device),
-        (Variant::Device, _) => {
-            format!("{}, the optimised version in place of the kernels", label(device))
-        }
-        (Variant::Naive | Variant::Optimised, _) => label(&Device::host()),
-    }
-}
-
-fn milliseconds(elapsed: Duration) -> f64 {
-    elapsed.as_secs_f64() * 1e3
 }

@@ -1,10 +1,11 @@
 //! Section `contract`: a first look at each workload against what it promises on this kind of device.
 
 use gpu_core::BackendKind;
+use slo_bench::cli::{Subject, Timing};
 use slo_bench::{MeasurePlan, Reference, Section, Variant, milliseconds};
 
 use super::Amount;
-use crate::program::latency::{Demand, Request, applicable, run};
+use crate::program::latency::{Demand, applicable, run};
 use crate::program::setup::Setup;
 
 pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {
@@ -17,9 +18,9 @@ pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Sect
         let iterations = samples.min(contract.iterations);
         let plan = MeasurePlan { warm_up, iterations, phase_passes: 20 };
         let workload = Reference::find(&contract.workload)?;
-        let (variant, n) = (Variant::Device, contract.n);
-        let request = Request { workload, variant, n, plan, contract: Some(contract) };
-        run(setup, &mut section, &request, Demand::FirstLook)?;
+        let subject = Subject { workload, n: contract.n };
+        let timing = Timing { subject, variant: Variant::Device, plan, contract: Some(contract) };
+        run(setup, &mut section, &timing, Demand::FirstLook)?;
     }
     let seen = section.runs.iter().map(|run| {
         let latency = &run.latency;

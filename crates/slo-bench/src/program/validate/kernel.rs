@@ -5,9 +5,9 @@
 use gpu_core::BackendKind;
 use kernels::conformance::{KernelCheck, check_all};
 use slo_bench::Section;
+use slo_bench::cli::SEED;
 
 use super::{Amount, versions};
-use crate::program::latency::SEED;
 use crate::program::setup::Setup;
 
 pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {

@@ -5,9 +5,8 @@ use kernels::active_inference::{
     Agent, Inference, Outputs, TOLERANCES, compare, naive, observations_alone, optimised,
 };
 
-use super::{Versions, worst_share};
-use crate::program::latency::SEED;
-use crate::program::setup::Setup;
+use super::{SEED, Versions, worst_share};
+use crate::cli::Session;
 
 pub(super) struct ActiveInference {
     inference: Inference,
@@ -15,10 +14,10 @@ pub(super) struct ActiveInference {
 }
 
 impl ActiveInference {
-    pub(super) fn new(setup: &Setup<'_>) -> anyhow::Result<(Self, Agent)> {
+    pub(super) fn new(session: &Session<'_>) -> anyhow::Result<(Self, Agent)> {
         let agent = Agent::initial(SEED);
-        let inference = Inference::new(setup.session.device(), &setup.session.images, &agent)?;
-        Ok((Self { inference, stream: setup.session.device().stream()? }, agent))
+        let inference = Inference::new(session.device(), &session.images, &agent)?;
+        Ok((Self { inference, stream: session.device().stream()? }, agent))
     }
 }
 

@@ -7,11 +7,33 @@ mod active_inference;
 mod frame;
 mod thermodynamic;
 
-use slo_bench::{Reference, Section};
+use gpu_core::{BackendKind, Device};
 
-use super::Amount;
-use crate::program::latency::measured_on;
-use crate::program::setup::Setup;
+use super::Session;
+use crate::frames::FrameSource;
+use crate::report::{Section, label};
+use crate::workload::{Reference, Variant};
+
+/// The seed of every run that is measured or compared.
+pub const SEED: u64 = 42;
+
+/// A workload at a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Which workload.
+    pub workload: Reference,
+    /// Its size.
+    pub n: usize,
+}
+
+/// How many frames each comparison takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompareFrames {
+    /// Of every version against the naive one.
+    pub naive: u64,
+    /// Of the device against the optimised version; 0 where the device runs that version itself.
+    pub device: u64,
+}
 
 /// A workload whose versions can all start from one state.
 trait Versions {
@@ -46,7 +68,15 @@ struct Compared {
     deviation: Option<String>,
 }
 
-/// What comparing all versions has shown.
+/// What comparing all versions of a workload has shown.
+#[derive(Debug)]
+pub struct Comparison {
+    subject: Subject,
+    /// Where the device's version ran, in words.
+    device: String,
+    seen: Seen,
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     optimised_with_naive: Compared,
@@ -54,89 +84,76 @@ struct Seen {
     device_with_optimised: Compared,
 }
 
-/// How many frames each comparison takes.
-#[derive(Clone, Copy, Debug)]
-struct Lengths {
-    naive: u64,
-    /// 0 where the device runs the optimised version itself.
-    device: u64,
-}
+impl CompareFrames {
+    /// So many frames on the device of `session`: none against the optimised version but on a GPU.
+    pub fn on(session: &Session<'_>, naive: u64, device: u64) -> Self {
+        let is_gpu = session.device().backend() == BackendKind::Cuda;
+        Self { naive, device: if is_gpu { device } else { 0 } }
+    }
 
-/// What is compared: every workload at its own size, and the network at one more, which fills the blocks of its kernel.
-pub(super) const SUBJECTS: [(Reference, usize); 4] = [
-    (Reference::ActiveInference, 900),
-    (Reference::Thermodynamic, 900),
-    (Reference::Thermodynamic, 1024),
-    (Reference::Frame, 900),
-];
-
-/// How many frames [`add`] goes through.
-pub(super) fn frames(setup: &Setup<'_>, amount: &Amount) -> u64 {
-    let lengths = lengths(setup, amount);
-    lengths.naive.max(lengths.device) * SUBJECTS.len() as u64
-}
-
-/// How many frames of a workload [`add`] compares, in words.
-pub(super) fn words(setup: &Setup<'_>, amount: &Amount) -> String {
-    let Lengths { naive, device } = lengths(setup, amount);
-    match device {
-        0 => format!("{naive} frames each against naive"),
-        _ => format!("{naive} frames each against naive, {device} of the device against optimised"),
+    /// How many frames the longer comparison takes.
+    pub fn max(self) -> u64 {
+        self.naive.max(self.device)
     }
 }
 
-/// Compares the versions of every workload and adds what was seen to `section`; `progress` hears of each frame.
-pub(super) fn add(
-    setup: &Setup<'_>,
-    section: &mut Section,
-    amount: &Amount,
+/// Compares the versions of `subject` on the frames of `source`; `progress` hears of each.
+///
+/// # Errors
+/// What a version fails with, or the source.
+pub fn compare(
+    session: &Session<'_>,
+    subject: Subject,
+    source: Box<dyn FrameSource>,
+    frames: CompareFrames,
     mut progress: impl FnMut(),
-) -> anyhow::Result<()> {
-    let lengths = lengths(setup, amount);
-    for (workload, n) in SUBJECTS {
-        let seen = match workload {
-            Reference::ActiveInference => {
-                let (versions, state) = active_inference::ActiveInference::new(setup)?;
-                run(versions, state, lengths, &mut progress)?
-            }
-            Reference::Frame => {
-                let (versions, state) = frame::Frame::new(setup)?;
-                run(versions, state, lengths, &mut progress)?
-            }
-            Reference::Thermodynamic => {
-                let (versions, state) = thermodynamic::Thermodynamic::new(setup, n)?;
-                run(versions, state, lengths, &mut progress)?
-            }
-        };
-        let device = measured_on(setup.session.device(), slo_bench::Variant::Device);
-        seen.report(section, (workload, n), &device);
-    }
-    Ok(())
+) -> anyhow::Result<Comparison> {
+    let seen = match subject.workload {
+        Reference::ActiveInference => {
+            let (versions, state) = active_inference::ActiveInference::new(session)?;
+            run(versions, state, frames, &mut progress)?
+        }
+        Reference::Frame => {
+            let (versions, state) = frame::Frame::new(session, source)?;
+            run(versions, state, frames, &mut progress)?
+        }
+        Reference::Thermodynamic => {
+            let (versions, state) = thermodynamic::Thermodynamic::new(session, subject.n)?;
+            run(versions, state, frames, &mut progress)?
+        }
+    };
+    Ok(Comparison { subject, device: measured_on(session.device(), Variant::Device), seen })
 }
 
-fn lengths(setup: &Setup<'_>, amount: &Amount) -> Lengths {
-    let is_gpu = setup.session.place.gpu_refusal.is_none();
-    Lengths { naive: amount.naive_frames, device: if is_gpu { amount.device_frames } else { 0 } }
+/// Where a version runs, in words: the processor versions run on the host, whatever the device.
+pub fn measured_on(device: &Device, variant: Variant) -> String {
+    match (variant, device.backend()) {
+        (Variant::Device, BackendKind::Cuda) => label(device),
+        (Variant::Device, _) => {
+            format!("{}, the optimised version in place of the kernels", label(device))
+        }
+        (Variant::Naive | Variant::Optimised, _) => label(&Device::host()),
+    }
 }
 
 fn run<V: Versions>(
     mut versions: V,
     mut state: V::State,
-    lengths: Lengths,
+    frames: CompareFrames,
     progress: &mut impl FnMut(),
 ) -> anyhow::Result<Seen> {
     let mut seen = Seen::default();
-    for frame in 0..lengths.naive.max(lengths.device) {
+    for frame in 0..frames.max() {
         versions.advance()?;
         let start = state.clone();
         let outputs = versions.optimised(&mut state)?;
         let mut on_device = start.clone();
         let device_outputs = versions.device(&mut on_device)?;
-        if frame < lengths.device {
+        if frame < frames.device {
             let actual = V::compare((&state, &outputs), (&on_device, &device_outputs));
             seen.device_with_optimised.take(frame, actual);
         }
-        if frame < lengths.naive {
+        if frame < frames.naive {
             let mut naive = start;
             let naive_outputs = versions.naive(&mut naive)?;
             let expected = (&naive, &naive_outputs);
@@ -161,7 +178,7 @@ impl Compared {
         }
     }
 
-    fn add(self, section: &mut Section, (workload, n): (Reference, usize), statement: &str) {
+    fn add(self, section: &mut Section, Subject { workload, n }: Subject, statement: &str) {
         let Self { frames, worst, deviation } = self;
         if frames == 0 {
             return;
@@ -173,9 +190,11 @@ impl Compared {
     }
 }
 
-impl Seen {
-    fn report(self, section: &mut Section, subject: (Reference, usize), device: &str) {
-        let Self { optimised_with_naive, device_with_naive, device_with_optimised } = self;
+impl Comparison {
+    /// Adds a check for each pair of versions that was compared.
+    pub fn add_to(self, section: &mut Section) {
+        let Self { subject, device, seen } = self;
+        let Seen { optimised_with_naive, device_with_naive, device_with_optimised } = seen;
         optimised_with_naive.add(section, subject, "optimised equals naive");
         device_with_naive.add(section, subject, &format!("{device} equals naive"));
         device_with_optimised.add(section, subject, &format!("{device} equals optimised"));
@@ -235,11 +254,11 @@ mod tests {
     }
 
     fn seen(device_error: f64) -> Seen {
-        let lengths = Lengths { naive: 2, device: 5 };
-        let mut frames = 0;
+        let frames = CompareFrames { naive: 2, device: 5 };
+        let mut count = 0;
         let versions = Counting { frame: 0, device_error };
-        let seen = run(versions, 0.0, lengths, &mut || frames += 1).unwrap();
-        assert_eq!(frames, 5);
+        let seen = run(versions, 0.0, frames, &mut || count += 1).unwrap();
+        assert_eq!(count, 5);
         seen
     }
 
@@ -256,7 +275,8 @@ mod tests {
     #[test]
     fn the_first_deviation_fails_the_check_and_is_told() {
         let mut section = Section::new("kernels");
-        seen(2.0).report(&mut section, (Reference::Thermodynamic, 1024), "cuda");
+        let subject = Subject { workload: Reference::Thermodynamic, n: 1024 };
+        Comparison { subject, device: "cuda".to_owned(), seen: seen(2.0) }.add_to(&mut section);
         let verdicts: Vec<_> = section.checks.iter().map(|c| c.verdict.is_bad()).collect();
         assert_eq!(verdicts, [false, false, true]);
         assert_eq!(section.checks[2].detail, "frame 2: off by 2");

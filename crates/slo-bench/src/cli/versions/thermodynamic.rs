@@ -5,9 +5,8 @@ use kernels::thermodynamic::{
     Evolution, Network, Observables, TOLERANCES, compare, naive, optimised,
 };
 
-use super::{Versions, worst_share};
-use crate::program::latency::SEED;
-use crate::program::setup::Setup;
+use super::{SEED, Versions, worst_share};
+use crate::cli::Session;
 
 pub(super) struct Thermodynamic {
     evolution: Evolution,
@@ -15,10 +14,10 @@ pub(super) struct Thermodynamic {
 }
 
 impl Thermodynamic {
-    pub(super) fn new(setup: &Setup<'_>, n: usize) -> anyhow::Result<(Self, Network)> {
+    pub(super) fn new(session: &Session<'_>, n: usize) -> anyhow::Result<(Self, Network)> {
         let network = Network::initial(n, SEED)?;
-        let evolution = Evolution::new(setup.session.device(), &setup.session.images, &network)?;
-        Ok((Self { evolution, stream: setup.session.device().stream()? }, network))
+        let evolution = Evolution::new(session.device(), &session.images, &network)?;
+        Ok((Self { evolution, stream: session.device().stream()? }, network))
     }
 }
 

@@ -2,11 +2,10 @@
 
 use gpu_core::Stream;
 use kernels::frame::{Engine, Outputs, System, TOLERANCES, compare, naive, optimised};
-use slo_bench::{FRAME_LEN, FrameSource};
 
-use super::{Versions, worst_share};
-use crate::program::latency::SEED;
-use crate::program::setup::Setup;
+use super::{SEED, Versions, worst_share};
+use crate::cli::Session;
+use crate::frames::{FRAME_LEN, FrameSource};
 
 pub(super) struct Frame {
     engine: Engine,
@@ -16,12 +15,15 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(setup: &Setup<'_>) -> anyhow::Result<(Self, System)> {
+    pub(super) fn new(
+        session: &Session<'_>,
+        source: Box<dyn FrameSource>,
+    ) -> anyhow::Result<(Self, System)> {
         let system = System::initial(SEED);
         let versions = Self {
-            engine: Engine::new(setup.session.device(), &setup.session.images, &system)?,
-            stream: setup.session.device().stream()?,
-            source: setup.frames.endless()?,
+            engine: Engine::new(session.device(), &session.images, &system)?,
+            stream: session.device().stream()?,
+            source,
             input: vec![0.0; FRAME_LEN],
         };
         Ok((versions, system))
