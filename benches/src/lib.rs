@@ -40,5 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod question;
+mod workload;
 
 pub use question::Question;
+pub use workload::answer_for;
