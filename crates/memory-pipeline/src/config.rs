@@ -1,5 +1,8 @@
 //! The knobs of a pipeline.
 
+use gpu_core::Pod;
+
+use crate::calibration::ChunkChoice;
 use crate::error::{Error, Result};
 
 /// Most slots on the device.
@@ -61,6 +64,22 @@ impl Config {
     /// Batches of `batch_len` elements through three slots, with two more queued and one in 64 timed.
     pub const fn new(batch_len: usize) -> Self {
         Self { batch_len, depth: 3, ahead: 2, timing: Timing::SAMPLED }
+    }
+
+    /// Batches of the size that was measured to be enough for the link, as far as whole elements of `I` allow.
+    ///
+    /// ```no_run
+    /// use gpu_core::Device;
+    /// use memory_pipeline::{ChunkChoice, ChunkSearch, Config};
+    ///
+    /// # fn main() -> memory_pipeline::Result<()> {
+    /// let choice = ChunkChoice::measure(&Device::auto()?, ChunkSearch::default())?;
+    /// let config = Config::tuned::<f32>(&choice);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tuned<I: Pod>(choice: &ChunkChoice) -> Self {
+        Self::new((choice.chunk_bytes / size_of::<I>().max(1)).max(1))
     }
 
     /// Batches that the device may have been given and the host has not seen done.

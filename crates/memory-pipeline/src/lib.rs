@@ -37,6 +37,7 @@
 //! ```
 
 mod budget;
+mod calibration;
 mod config;
 mod error;
 mod flight;
@@ -49,6 +50,7 @@ mod stage;
 mod sync;
 
 pub use budget::Budget;
+pub use calibration::{CalibrationConfig, ChunkChoice, ChunkSearch, LinkRates, calibrate};
 pub use config::{AHEAD_MAX, Config, DEPTH_MAX, Timing};
 pub use error::{Error, Rejected, Result, Step};
 pub use gpu_core::{PinnedBuffer, Pod};
@@ -57,5 +59,7 @@ pub use optimizer::{Batch, MemoryOptimizer};
 pub use pool::{
     BUFFERS_MAX, CLASSES_MAX, ClassStats, Lease, PinnedMemoryPool, PoolConfig, PoolStats, SizeClass,
 };
-pub use report::{LaneTimes, Measured, Overlap, PipelineReport, Span, TIMELINE_BATCHES_MAX};
+pub use report::{
+    Ceiling, LaneTimes, Measured, Overlap, PipelineReport, Span, TIMELINE_BATCHES_MAX,
+};
 pub use stage::Stage;

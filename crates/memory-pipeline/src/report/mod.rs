@@ -9,8 +9,9 @@ mod trace;
 
 use gpu_core::BackendKind;
 
-pub use self::overlap::{LaneTimes, Measured, Overlap};
+pub use self::overlap::{Ceiling, LaneTimes, Measured, Overlap};
 pub(crate) use self::tally::{BatchRecord, Interval, Intervals, Tally};
+use crate::calibration::LinkRates;
 use crate::lane::Lane;
 
 /// Batches of a run whose spans are kept.
@@ -62,6 +63,18 @@ pub struct Span {
 }
 
 impl PipelineReport {
+    /// How close the run came to what the link gives both ways at once, as `rates` of the same device say.
+    pub fn ceiling(&self, rates: &LinkRates) -> Ceiling {
+        let is_comparable =
+            self.backend == rates.backend && self.backend != BackendKind::HostSimulated;
+        let Self { timed_batches, busy, span_batches, span_ns, .. } = *self;
+        let span_ns = if is_comparable { span_ns } else { 0 };
+        let measured = Measured { timed_batches, busy, span_batches, span_ns };
+        let batches = self.batches.max(1) as f64;
+        let batch_bytes = [self.bytes_up, self.bytes_down].map(|bytes| bytes as f64 / batches);
+        Ceiling::new(&measured, rates, batch_bytes)
+    }
+
     /// The timeline as a picture: a lane a row, a batch a bar, the time to the right. One SVG file, light or dark as the reader's page is.
     pub fn svg(&self) -> String {
         svg::picture(self)

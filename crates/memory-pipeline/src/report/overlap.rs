@@ -1,5 +1,7 @@
 //! The arithmetic of overlap: three stages, one after the other and at once.
 
+use crate::calibration::LinkRates;
+
 /// A time for each lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct LaneTimes {
@@ -74,6 +76,35 @@ impl Overlap {
     }
 }
 
+/// A run beside the link's limit: the bound as [`Overlap`] has it, but with the link times that [`LinkRates`] promise.
+///
+/// Copies of a run that disturb each other look slow to their own events, so the bound of [`Overlap`] forgives them; this one does not.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Ceiling {
+    /// What the run takes at best: `(a + k + b) + (batches - 1) * max(k, exchange)`, with the times a and b of a batch's copies
+    /// alone, its measured time k in the stage, and the time for both copies at once.
+    pub bound_ns: f64,
+    /// The bound divided by the measured span; `None` without a span, and for rates of another backend.
+    pub efficiency: Option<f64>,
+    /// Share of the span in which the link at its full rate both ways would have carried the run's bytes.
+    pub link_share: Option<f64>,
+}
+
+impl Ceiling {
+    /// The ceiling for batches of `[up, down]` bytes.
+    pub(super) fn new(measured: &Measured, rates: &LinkRates, [up, down]: [f64; 2]) -> Self {
+        let [_, k, _] = measured.means_ns();
+        let exchange_ns = rates.exchange_ns([up, down]);
+        let first_ns = rates.exchange_ns([up, 0.0]) + k + rates.exchange_ns([0.0, down]);
+        let bound_ns = bound_ns(measured.span_batches, first_ns, k.max(exchange_ns));
+        Self {
+            bound_ns,
+            efficiency: measured.per_span(bound_ns),
+            link_share: measured.per_span(exchange_ns * measured.span_batches as f64),
+        }
+    }
+}
+
 /// Time of `batches` batches that each take `first_ns` by themselves and follow each other after `each_ns`.
 pub(super) fn bound_ns(batches: u64, first_ns: f64, each_ns: f64) -> f64 {
     let others = batches.checked_sub(1);
@@ -83,6 +114,7 @@ pub(super) fn bound_ns(batches: u64, first_ns: f64, each_ns: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibration::tests::RATES;
 
     /// Batches, busy times, span; and by hand: serial, bound, efficiency, speed-up.
     type Case = (u64, [u64; 3], u64, f64, f64, Option<f64>, Option<f64>);
@@ -120,6 +152,20 @@ mod tests {
             let measured = Measured { span_ns, ..measured(batches, busy) };
             assert_eq!(Overlap::new(&measured), expected, "{measured:?}");
         }
+    }
+
+    #[test]
+    fn the_ceiling_counts_copies_at_the_rate_of_the_link() {
+        // 400 bytes up and 200 down: 8 and 4 ns alone, 10 ns at once. A stage of 3 ns hides behind them.
+        let busy = LaneTimes { upload_ns: 99, compute_ns: 3, download_ns: 99 };
+        let measured = Measured { timed_batches: 1, busy, span_batches: 9, span_ns: 190 };
+        let ceiling = Ceiling::new(&measured, &RATES, [400.0, 200.0]);
+        assert_eq!(ceiling.bound_ns, 15.0 + 8.0 * 10.0);
+        assert_eq!((ceiling.efficiency, ceiling.link_share), (Some(0.5), Some(90.0 / 190.0)));
+        // A stage of 20 ns is what the others hide behind.
+        let measured = Measured { busy: LaneTimes { compute_ns: 20, ..busy }, ..measured };
+        let ceiling = Ceiling::new(&measured, &RATES, [400.0, 200.0]);
+        assert_eq!(ceiling.bound_ns, 32.0 + 8.0 * 20.0);
     }
 
     #[test]
