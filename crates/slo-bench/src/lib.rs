@@ -63,7 +63,7 @@ pub use measure::{MeasurePlan, Measurement, measure};
 pub use recorder::{Bucket, Latency, Quantile, Recorder};
 pub use report::{
     Check, Destination, Figure, Machine, PROFILE, Program, REPORT_SCHEMA, Report, Run, Section,
-    UtcTime, label, milliseconds, number,
+    TIMELINE, TRACE, UtcTime, label, milliseconds, number,
 };
 pub use verdict::{Exit, Verdict};
 pub use workload::{Output, Phase, Values, WORKLOADS, Workload, check_workload};

@@ -43,7 +43,7 @@ impl Stage for EndToEnd {
 pub(super) fn add(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()> {
     let count = match setup.session.device().backend() {
         BackendKind::Cuda => 10_000,
-        BackendKind::Host | BackendKind::HostSimulated => 100,
+        BackendKind::Host | BackendKind::HostSimulated => 20,
     };
     let mut round = vec![0.0; ROUND * FRAME_LEN];
     let mut source = setup.frames.endless()?;

@@ -81,6 +81,10 @@ fn write_section(out: &mut String, section: &Section) -> std::fmt::Result {
             writeln!(out, "| {name} | {value} {unit} | {place} |")?;
         }
     }
+    for file in &section.files {
+        let shown = if file.ends_with(".svg") { "!" } else { "" };
+        writeln!(out, "\n{shown}[{file}]({file})")?;
+    }
     Ok(())
 }
 

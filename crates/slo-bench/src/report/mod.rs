@@ -13,7 +13,7 @@ mod utc;
 use serde::{Deserialize, Serialize};
 
 pub use machine::{Machine, Program};
-pub use store::{Destination, PROFILE};
+pub use store::{Destination, PROFILE, TIMELINE, TRACE};
 pub use utc::UtcTime;
 
 use crate::contract::Clause;
@@ -61,6 +61,9 @@ pub struct Section {
     pub figures: Vec<Figure>,
     /// Latencies of whole runs.
     pub runs: Vec<Run>,
+    /// Names of the files beside the report that belong to it.
+    #[serde(default)]
+    pub files: Vec<String>,
 }
 
 /// One statement that holds or does not.
@@ -126,6 +129,7 @@ impl Section {
             checks: Vec::new(),
             figures: Vec::new(),
             runs: Vec::new(),
+            files: Vec::new(),
         }
     }
 

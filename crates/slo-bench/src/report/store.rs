@@ -14,6 +14,10 @@ const JSON: &str = "report.json";
 const MARKDOWN: &str = "report.md";
 /// Name of the tuning profile beside a report.
 pub const PROFILE: &str = "profile.json";
+/// Name of the picture of the pipeline's lanes beside a report.
+pub const TIMELINE: &str = "pipeline.svg";
+/// Name of the same as trace events.
+pub const TRACE: &str = "pipeline.trace.json";
 /// Most runs that may start in one second in one place.
 const NAMES_MAX: u32 = 100;
 
@@ -21,7 +25,9 @@ const NAMES_MAX: u32 = 100;
 const PURPOSE: Purpose = Purpose {
     holds: "a report",
     option: "--out",
-    is_replaceable: |name| [JSON, MARKDOWN, PROFILE].iter().any(|known| name == *known),
+    is_replaceable: |name| {
+        [JSON, MARKDOWN, PROFILE, TIMELINE, TRACE].iter().any(|known| name == *known)
+    },
 };
 
 /// A folder that a report can be written to, tried before the work begins.

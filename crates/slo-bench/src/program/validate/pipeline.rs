@@ -1,10 +1,11 @@
 //! Section `pipeline`: frames keep their order and every bit, whatever the streams do.
 
+use std::path::Path;
 use std::time::Duration;
 
 use gpu_core::{BackendKind, Device};
-use memory_pipeline::Overlap;
-use slo_bench::Section;
+use memory_pipeline::{CalibrationConfig, Overlap, PipelineReport, calibrate};
+use slo_bench::{Section, TIMELINE, TRACE};
 
 use super::Amount;
 use crate::program::setup::Setup;
@@ -101,6 +102,44 @@ pub(in crate::program) fn overlap(setup: &Setup<'_>, section: &mut Section) -> a
     }
     if setup.session.device().backend() == BackendKind::Cuda {
         ratios(section, &report.overlap, setup.session.label());
+        ceiling(setup, section, &report)?;
+    }
+    timeline(section, &report, &setup.session.beside_report()?)
+}
+
+/// Adds what the link gives and how much of that the run took. Not on a host, whose lanes share its memory with everything else.
+fn ceiling(
+    setup: &Setup<'_>,
+    section: &mut Section,
+    report: &PipelineReport,
+) -> anyhow::Result<()> {
+    let chunk_bytes = usize::try_from(report.bytes_up / report.batches.max(1))?;
+    let rates = calibrate(setup.session.device(), CalibrationConfig::new(chunk_bytes))?;
+    let label = setup.session.label();
+    let figures = [
+        ("link, up alone", rates.up_alone_gb_s),
+        ("link, down alone", rates.down_alone_gb_s),
+        ("link, up while copies come down", rates.up_duplex_gb_s),
+        ("link, down while copies go up", rates.down_duplex_gb_s),
+    ];
+    for (name, rate) in figures {
+        section.figure(format!("{name}, chunks of {chunk_bytes} bytes"), rate, "GB/s", label);
+    }
+    if let Some(efficiency) = report.ceiling(&rates).efficiency {
+        let name = "bound with the link's times both ways at once / span";
+        section.figure(name, efficiency, "of 1", label);
+    }
+    Ok(())
+}
+
+/// Puts the lanes' times beside the report, as a picture and as trace events.
+fn timeline(section: &mut Section, report: &PipelineReport, folder: &Path) -> anyhow::Result<()> {
+    if report.backend == BackendKind::HostSimulated {
+        return Ok(()); // Its order was drawn at random: no measurement.
+    }
+    for (name, text) in [(TIMELINE, report.svg()), (TRACE, report.chrome_trace())] {
+        std::fs::write(folder.join(name), text)?;
+        section.files.push(name.to_owned());
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ pub(super) fn keep(section: &mut Section, tuned: &Tuned, folder: &Path) -> anyho
     let cache = ProfileCache::new();
     cache.insert(key.clone(), tuned.clone());
     cache.save(&path)?;
+    section.files.push(PROFILE.to_owned());
     let found = ProfileCache::open(&path)?.find(&key);
     let point = found.and_then(|found| found.point.find_in(&ReduceSum::SPACE));
     let holds = point.as_ref().is_some_and(|point| Choice::from(point) == tuned.point);
