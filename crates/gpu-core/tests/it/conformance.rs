@@ -16,7 +16,16 @@ macro_rules! suite {
             })*
         }
     };
+    (fake_driver, [$($name:ident),* $(,)?]) => {
+        mod fake_driver {
+            $(#[test]
+            fn $name() {
+                crate::driver::on_every_seed(|device| super::$name(device));
+            })*
+        }
+    };
     ($names:tt) => {
+        suite!(fake_driver, $names);
         suite!(host, Some(gpu_core::Device::host()), $names);
         suite!(host_simulated, Some(gpu_core::Device::host_simulated(7)), $names);
         suite!(cuda, super::cuda_or_say_why(), $names);

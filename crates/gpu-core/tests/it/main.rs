@@ -5,6 +5,7 @@
 
 mod affine;
 mod conformance;
+mod driver;
 mod faults;
 mod images;
 mod simulator;
