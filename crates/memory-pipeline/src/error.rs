@@ -70,6 +70,18 @@ pub enum Error {
         /// The largest it may have.
         max: usize,
     },
+    /// No buffer of a size class came back in time.
+    #[error(
+        "none of the {capacity} buffers of {buffer_bytes} bytes came back before the deadline ({quarantined} quarantined); drop a lease, wait longer or make the class larger"
+    )]
+    Deadline {
+        /// Bytes of each buffer of the class.
+        buffer_bytes: usize,
+        /// Buffers of the class.
+        capacity: usize,
+        /// How many were given up for ever.
+        quarantined: usize,
+    },
     /// The device failed outside any batch.
     #[error(transparent)]
     Device(#[from] gpu_core::Error),
@@ -137,7 +149,9 @@ impl Error {
         match self {
             Self::Batch { source, .. } | Self::Device(source) => source.kind(),
             Self::Closed => ErrorKind::Poisoned,
-            Self::Exhausted { .. } | Self::Full { .. } => ErrorKind::Exhausted,
+            Self::Deadline { .. } | Self::Exhausted { .. } | Self::Full { .. } => {
+                ErrorKind::Exhausted
+            }
             Self::BatchLength { .. }
             | Self::Busy { .. }
             | Self::Config { .. }

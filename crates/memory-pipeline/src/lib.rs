@@ -57,7 +57,8 @@ pub use gpu_core::{PinnedBuffer, Pod};
 pub use lane::Lane;
 pub use optimizer::{Batch, MemoryOptimizer};
 pub use pool::{
-    BUFFERS_MAX, CLASSES_MAX, ClassStats, Lease, PinnedMemoryPool, PoolConfig, PoolStats, SizeClass,
+    BUFFERS_MAX, CLASSES_MAX, ClassStats, Exhaustion, Lease, PinnedMemoryPool, PoolConfig,
+    PoolStats, SizeClass,
 };
 pub use report::{
     Ceiling, LaneTimes, Measured, Overlap, PipelineReport, Span, TIMELINE_BATCHES_MAX,

@@ -1,3 +1,18 @@
-//! The atomics of the free list, in one place, so that a model checker can stand in for them.
+//! What the pool synchronises with, in one place, so that a model checker can stand in for it.
 
-pub(crate) use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+#[cfg(not(all(loom, test)))]
+pub(crate) use std::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+#[cfg(all(loom, test))]
+pub(crate) use loom::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+/// Alone on its cache line, and on the one that the processor fetches along with it.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);

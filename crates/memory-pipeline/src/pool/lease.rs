@@ -2,14 +2,15 @@
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
 use gpu_core::Pod;
 
-use super::slab::Slab;
+use super::anchor::{Anchor, thread_number};
+use super::free_list::Slot;
+use super::slab::ALIGNMENT;
 use crate::error::{Error, Result};
 
-/// An idle page-locked buffer: readable, writable, and back in its pool when dropped.
+/// An idle buffer, page-locked unless [`is_pinned`](Lease::is_pinned) says otherwise: readable, writable, and back in its pool when dropped.
 ///
 /// Submitting moves it into the pipeline, so what a copy may still use cannot be read:
 ///
@@ -52,26 +53,71 @@ use crate::error::{Error, Result};
 /// }
 /// ```
 pub struct Lease<T: Pod> {
-    slabs: Arc<[Slab]>,
-    /// Which slab.
-    slab: usize,
-    /// Invariant: acquired from the slab by the pool, released by our drop and nowhere else.
-    index: u16,
-    /// Invariant: at most what the buffer holds.
+    /// The first element. Invariant: aligned for `T` and for any transfer, and nobody else's while the lease lives.
+    first: *mut T,
+    /// Invariant: at most `capacity`.
     len: usize,
+    /// Elements that fit, each of them zeroed or written.
+    capacity: usize,
+    home: Home,
     /// A shared lease hands out `&T`, so it may be shared between threads only if `T` may.
     element: PhantomData<T>,
 }
 
+/// Where a buffer goes when its lease ends.
+enum Home {
+    /// Back to the slab.
+    Slab { anchor: Anchor, class: u16, slot: Slot },
+    /// Nowhere: it is freed.
+    Pageable { _memory: Vec<Chunk> },
+}
+
+/// Pageable memory in the alignment of a slab's.
+#[derive(Clone)]
+#[repr(C, align(256))]
+struct Chunk([u8; ALIGNMENT]);
+
+// SAFETY: what `first` points at is owned by the lease alone, as by a `Vec<T>`.
+unsafe impl<T: Pod + Send> Send for Lease<T> {}
+// SAFETY: a shared lease gives shared access to its elements and to nothing else that changes.
+unsafe impl<T: Pod + Sync> Sync for Lease<T> {}
+
 impl<T: Pod> Lease<T> {
-    /// A lease of `len` elements of buffer `index`, which the caller has just acquired and which holds them.
-    pub(super) fn new(slabs: Arc<[Slab]>, slab: usize, index: u16, len: usize) -> Self {
-        Self { slabs, slab, index, len, element: PhantomData }
+    /// A lease of a buffer of slab `class`, which the caller has just acquired and which holds `len` elements.
+    pub(super) fn new(anchor: Anchor, class: u16, slot: Slot, len: usize) -> Self {
+        let slab = &anchor.slabs()[usize::from(class)];
+        let (first, capacity) = (slab.address(slot).cast(), slab.buffer_bytes() / size_of::<T>());
+        Self {
+            first,
+            len,
+            capacity,
+            home: Home::Slab { anchor, class, slot },
+            element: PhantomData,
+        }
+    }
+
+    /// A lease of `len` zeroed elements of ordinary memory.
+    pub(super) fn pageable(len: usize) -> Self {
+        let chunks = (len * size_of::<T>()).div_ceil(size_of::<Chunk>());
+        let mut memory = vec![Chunk([0; ALIGNMENT]); chunks];
+        let first = memory.as_mut_ptr().cast();
+        Self {
+            first,
+            len,
+            capacity: len,
+            home: Home::Pageable { _memory: memory },
+            element: PhantomData,
+        }
     }
 
     /// Elements that fit into the buffer.
     pub fn capacity(&self) -> usize {
-        self.slab().buffer_bytes() / size_of::<T>()
+        self.capacity
+    }
+
+    /// Whether the buffer is the pool's. Copies from and to pageable memory are slow and do not overlap.
+    pub fn is_pinned(&self) -> bool {
+        matches!(self.home, Home::Slab { .. })
     }
 
     /// Makes the first `len` elements of the buffer the lease's content. Elements that appear hold what they last held.
@@ -79,8 +125,8 @@ impl<T: Pod> Lease<T> {
     /// # Errors
     /// [`Error::LeaseLength`] if they do not fit; the length stays as it was.
     pub fn resize(&mut self, len: usize) -> Result<()> {
-        if len > self.capacity() {
-            return Err(Error::LeaseLength { len, max: self.capacity() });
+        if len > self.capacity {
+            return Err(Error::LeaseLength { len, max: self.capacity });
         }
         self.len = len;
         Ok(())
@@ -88,17 +134,11 @@ impl<T: Pod> Lease<T> {
 
     /// Gives the buffer up for ever: a copy may still use it. Neither freed nor leased again.
     pub(crate) fn quarantine(self) {
-        self.slab().quarantine();
+        if let Home::Slab { anchor, class, .. } = &self.home {
+            anchor.slabs()[usize::from(*class)].count_quarantined();
+        }
         // Keeps our share of the pool too, so its memory is never freed.
         std::mem::forget(self);
-    }
-
-    fn slab(&self) -> &Slab {
-        &self.slabs[self.slab]
-    }
-
-    fn pointer(&self) -> *mut T {
-        self.slab().address(self.index).cast()
     }
 }
 
@@ -106,22 +146,24 @@ impl<T: Pod> Deref for Lease<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: the buffer holds `len` elements of a Pod type, zeroed or written, and begins at a multiple of 256; this
-        // lease holds its index, so nobody else touches it, and writing takes `&mut self`.
-        unsafe { std::slice::from_raw_parts(self.pointer(), self.len) }
+        // SAFETY: `first` is aligned and followed by at least `len` elements of a Pod type, zeroed or written, that are
+        // nobody else's; writing takes `&mut self`.
+        unsafe { std::slice::from_raw_parts(self.first, self.len) }
     }
 }
 
 impl<T: Pod> DerefMut for Lease<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as for `deref`, and the lease is borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.pointer(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.first, self.len) }
     }
 }
 
 impl<T: Pod> Drop for Lease<T> {
     fn drop(&mut self) {
-        self.slab().release(self.index);
+        if let Home::Slab { anchor, class, slot } = &self.home {
+            anchor.slabs()[usize::from(*class)].release(*slot, thread_number());
+        }
     }
 }
 
@@ -129,8 +171,8 @@ impl<T: Pod> std::fmt::Debug for Lease<T> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Lease")
-            .field("index", &self.index)
             .field("len", &self.len)
+            .field("is_pinned", &self.is_pinned())
             .finish_non_exhaustive()
     }
 }

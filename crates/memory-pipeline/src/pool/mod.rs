@@ -1,20 +1,25 @@
 //! Page-locked buffers of a few sizes, leased without lock, driver call, system call or allocation.
 //!
-//! Never grows and never falls back to pageable memory: a pool that is out says so.
+//! Never grows, and never takes pageable memory unless the caller asked for it: a pool that is out says so.
 
+mod anchor;
 mod config;
+mod exhaustion;
 mod free_list;
 mod lease;
 mod slab;
 mod stats;
+mod waiters;
 
 use std::sync::Arc;
 
-use gpu_core::{Device, Pod};
+use gpu_core::{Clock, Device, Pod};
 
+use self::anchor::{Anchor, thread_number};
 pub use self::config::{CLASSES_MAX, PoolConfig, SizeClass};
+pub use self::exhaustion::Exhaustion;
 pub use self::lease::Lease;
-use self::slab::{ALIGNMENT, Slab};
+use self::slab::{ALIGNMENT, STRIPES_MAX, Slab};
 pub use self::stats::{ClassStats, PoolStats};
 use crate::error::{Error, Result};
 
@@ -44,8 +49,9 @@ const WASTE: usize = 16;
 /// ```
 #[derive(Clone)]
 pub struct PinnedMemoryPool {
-    /// Smallest buffers first, each size once.
-    slabs: Arc<[Slab]>,
+    /// As many as threads have stripes; each holds the slabs.
+    anchors: Arc<[Anchor]>,
+    clock: Clock,
 }
 
 impl PinnedMemoryPool {
@@ -54,43 +60,75 @@ impl PinnedMemoryPool {
     /// # Errors
     /// [`Error::Config`] if there are no classes, too many, or some of them are empty or too large; otherwise what the driver says.
     pub fn new(device: &Device, config: PoolConfig) -> Result<Self> {
-        let slabs = config.sorted()?.into_iter().map(|class| Slab::new(device, class));
-        Ok(Self { slabs: slabs.collect::<Result<_>>()? })
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let stripes = threads.next_power_of_two().min(STRIPES_MAX);
+        let slabs = config.sorted()?.into_iter().map(|class| Slab::new(device, class, stripes));
+        let slabs = slabs.collect::<Result<Arc<[_]>>>()?;
+        let anchors = (0..stripes).map(|_| Anchor::new(Arc::clone(&slabs))).collect();
+        Ok(Self { anchors, clock: Clock::real() })
     }
 
-    /// Takes a buffer of `len` elements: of the smallest class that fits, the one that came back last, with whatever it holds.
+    /// The same pool, with the clock that deadlines are of.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes a buffer of `len` elements: of the smallest class that fits, the one that this thread gave back last or else
+    /// any, with whatever it holds.
     ///
     /// # Errors
     /// [`Error::Exhausted`] if every buffer of that class is out; [`Error::NoClass`] if none fits, or only one of which more than
     /// a sixteenth would be wasted; [`Error::Config`] if there is nothing to hold.
     pub fn acquire<T: Pod>(&self, len: usize) -> Result<Lease<T>> {
+        self.acquire_with(len, Exhaustion::Fail)
+    }
+
+    /// The same, with another answer to a pool that is out.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire), but [`Error::Exhausted`] only with [`Exhaustion::Fail`]; with [`Exhaustion::Wait`],
+    /// [`Error::Deadline`] if no buffer came back in time.
+    pub fn acquire_with<T: Pod>(&self, len: usize, exhaustion: Exhaustion) -> Result<Lease<T>> {
         const { assert!(align_of::<T>() <= ALIGNMENT, "an element is aligned to at most 256 bytes") };
-        let slab = self.slab_for(len.saturating_mul(size_of::<T>()))?;
-        let index = self.slabs[slab].acquire()?;
-        Ok(Lease::new(Arc::clone(&self.slabs), slab, index, len))
+        let home = thread_number();
+        let anchor = &self.anchors[home & (self.anchors.len() - 1)];
+        let class = class_for(anchor.slabs(), len.saturating_mul(size_of::<T>()))?;
+        let slab = &anchor.slabs()[usize::from(class)];
+        if let Some(slot) = slab.acquire(home) {
+            return Ok(Lease::new(anchor.clone(), class, slot, len));
+        }
+        slab.count_exhausted();
+        match exhaustion {
+            Exhaustion::Fail => Err(slab.exhaustion()),
+            Exhaustion::Degrade => {
+                slab.count_degraded();
+                Ok(Lease::pageable(len))
+            }
+            Exhaustion::Wait { deadline } => {
+                let patience = || deadline.saturating_duration_since(self.clock.now());
+                let slot = slab.wait(patience).ok_or_else(|| slab.deadline())?;
+                Ok(Lease::new(anchor.clone(), class, slot, len))
+            }
+        }
     }
 
     /// What the pool has done so far.
     pub fn stats(&self) -> PoolStats {
-        PoolStats { classes: self.slabs.iter().map(Slab::stats).collect() }
+        PoolStats { classes: self.anchors[0].slabs().iter().map(Slab::stats).collect() }
     }
+}
 
-    /// The class for `bytes`.
-    fn slab_for(&self, bytes: usize) -> Result<usize> {
-        if bytes == 0 {
-            return Err(Error::Config {
-                what: "a lease's bytes",
-                actual: 0,
-                min: 1,
-                max: usize::MAX,
-            });
-        }
-        let fits = |slab: &Slab| slab.buffer_bytes() >= bytes;
-        let place = self.slabs.iter().position(fits).ok_or(Error::NoClass { bytes })?;
-        let buffer_bytes = self.slabs[place].buffer_bytes();
-        let is_wasteful = buffer_bytes - bytes > buffer_bytes / WASTE;
-        if is_wasteful { Err(Error::NoClass { bytes }) } else { Ok(place) }
+/// The place of the class for `bytes`.
+fn class_for(slabs: &[Slab], bytes: usize) -> Result<u16> {
+    if bytes == 0 {
+        return Err(Error::Config { what: "a lease's bytes", actual: 0, min: 1, max: usize::MAX });
     }
+    let fitting = (0..).zip(slabs).find(|(_, slab)| slab.buffer_bytes() >= bytes);
+    let (place, slab) = fitting.ok_or(Error::NoClass { bytes })?;
+    let is_wasteful = slab.buffer_bytes() - bytes > slab.buffer_bytes() / WASTE;
+    if is_wasteful { Err(Error::NoClass { bytes }) } else { Ok(place) }
 }
 
 impl std::fmt::Debug for PinnedMemoryPool {
@@ -98,3 +136,6 @@ impl std::fmt::Debug for PinnedMemoryPool {
         formatter.debug_struct("PinnedMemoryPool").field("stats", &self.stats()).finish()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

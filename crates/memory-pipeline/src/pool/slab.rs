@@ -1,65 +1,73 @@
-//! The buffers of one size class: one piece of page-locked memory, cut into equal parts.
+//! The buffers of one size class: for each node a piece of page-locked memory, cut into equal parts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gpu_core::{Device, PinnedBuffer};
 
 use super::config::SizeClass;
-use super::free_list::FreeList;
+use super::free_list::{FreeList, Shape, Slot, Wanted};
 use super::stats::ClassStats;
+use super::waiters::Waiters;
 use crate::error::{Error, Result};
 
 /// Where every buffer begins, in bytes: a multiple of this, as every allocation of a device does.
 pub(super) const ALIGNMENT: usize = 256;
+/// Most stacks of free buffers on one node: more would make looking for the last free buffer slow.
+pub(super) const STRIPES_MAX: usize = 16;
 
 /// A size class of a pool, and who owns which of its buffers.
 pub(super) struct Slab {
     class: SizeClass,
-    free: FreeList,
-    /// The first byte of `memory`.
-    base: *mut u8,
     /// Bytes from one buffer to the next.
     stride: usize,
-    /// Kept for its pages; reached through `base` only.
-    _memory: PinnedBuffer<u8>,
-    /// Invariant: at most the indices out of `free`; added after a pop, subtracted before a push.
-    leased: AtomicUsize,
-    leased_max: AtomicUsize,
-    quarantined: AtomicUsize,
-    exhausted: AtomicUsize,
+    free: FreeList,
+    waiters: Waiters,
+    /// One for each group of the free list.
+    memory: Box<[Memory]>,
+    counters: Counters,
 }
 
-// SAFETY: every field but `base` is `Send`, and `base` is the address of `memory`, which moves along.
-unsafe impl Send for Slab {}
-// SAFETY: every field but `base` is `Sync`; memory behind `base` is reached only by the owner of an index, in its own
-// part, and the free list hands an index from one thread to the next with release and acquire.
-unsafe impl Sync for Slab {}
+/// The buffers of one node.
+struct Memory {
+    /// The first byte of `pages`.
+    base: *mut u8,
+    /// Kept for its pages; reached through `base` only.
+    _pages: PinnedBuffer<u8>,
+}
+
+/// What happened on the way to a buffer that was not simply there.
+#[derive(Debug, Default)]
+struct Counters {
+    exhausted: AtomicUsize,
+    waited: AtomicUsize,
+    degraded: AtomicUsize,
+    from_other_node: AtomicUsize,
+    quarantined: AtomicUsize,
+}
+
+// SAFETY: `base` is the address of `pages`, which is `Send` and moves along.
+unsafe impl Send for Memory {}
+// SAFETY: memory behind `base` is reached only by the owner of an index, in the part of that index, and the free list hands
+// an index from one thread to the next with release and acquire.
+unsafe impl Sync for Memory {}
 
 impl Slab {
-    /// Allocates the buffers of `class`, zeroed.
-    pub(super) fn new(device: &Device, class: SizeClass) -> Result<Self> {
-        let refused = Error::Config {
-            what: "buffers",
-            actual: class.buffers,
-            min: 1,
-            max: super::BUFFERS_MAX,
-        };
-        let len = u16::try_from(class.buffers).map_err(|_| refused)?;
+    /// Allocates the buffers of `class`, zeroed. Threads have `stripes` stacks among them, a power of two.
+    pub(super) fn new(device: &Device, class: SizeClass, stripes: usize) -> Result<Self> {
         let stride = class.buffer_bytes.checked_next_multiple_of(ALIGNMENT);
         let bytes = stride.and_then(|stride| stride.checked_mul(class.buffers));
         // What cannot be counted cannot be allocated either, and the device says so.
-        let mut memory = device.pinned(bytes.unwrap_or(usize::MAX))?;
-        let zero = || AtomicUsize::new(0);
+        let mut pages = device.pinned(bytes.unwrap_or(usize::MAX))?;
+        let group_len = u16::try_from(class.buffers).expect("the configuration was checked");
+        let stripes = stripes.min(class.buffers.next_power_of_two());
         Ok(Self {
             class,
-            free: FreeList::new(len),
-            base: memory.as_mut_ptr(),
             stride: stride.unwrap_or(usize::MAX),
-            _memory: memory,
-            leased: zero(),
-            leased_max: zero(),
-            quarantined: zero(),
-            exhausted: zero(),
+            free: FreeList::new(Shape { groups: 1, group_len, stripes }),
+            waiters: Waiters::default(),
+            memory: Box::new([Memory { base: pages.as_mut_ptr(), _pages: pages }]),
+            counters: Counters::default(),
         })
     }
 
@@ -68,51 +76,82 @@ impl Slab {
         self.class.buffer_bytes
     }
 
-    /// Takes the buffer that came back last.
-    pub(super) fn acquire(&self) -> Result<u16> {
-        let Some(index) = self.free.pop() else {
-            self.exhausted.fetch_add(1, Ordering::Relaxed);
-            return Err(self.exhaustion());
-        };
-        let leased = self.leased.fetch_add(1, Ordering::Relaxed) + 1;
-        // A load is cheaper than a write to a shared line, and the maximum seldom moves.
-        if leased > self.leased_max.load(Ordering::Relaxed) {
-            self.leased_max.fetch_max(leased, Ordering::Relaxed);
-        }
-        Ok(index)
+    /// Takes a buffer for a thread with this `home`: the one that it gave back last, if it can be.
+    pub(super) fn acquire(&self, home: usize) -> Option<Slot> {
+        let slot = self.free.pop(home);
+        self.note(slot)
     }
 
-    /// Gives back a buffer that the caller acquired.
-    pub(super) fn release(&self, index: u16) {
-        self.leased.fetch_sub(1, Ordering::Relaxed);
-        self.free.push(index);
+    /// Takes the next buffer that comes back, after all who wait already.
+    pub(super) fn wait(&self, patience: impl FnMut() -> Duration) -> Option<Slot> {
+        self.counters.waited.fetch_add(1, Ordering::Relaxed);
+        let slot = self.waiters.wait(&self.free, patience);
+        self.note(slot)
+    }
+
+    /// Counts a buffer of another node, which is slower than any counter.
+    fn note(&self, slot: Option<Slot>) -> Option<Slot> {
+        if slot.is_some_and(|slot| slot.group > 0) {
+            self.counters.from_other_node.fetch_add(1, Ordering::Relaxed);
+        }
+        slot
+    }
+
+    /// Gives back a buffer that the caller owns.
+    pub(super) fn release(&self, slot: Slot, home: usize) {
+        if let Err(Wanted) = self.free.push(slot, home) {
+            self.waiters.hand_over(&self.free, slot, home);
+        }
+    }
+
+    /// Counts a caller who found no buffer.
+    pub(super) fn count_exhausted(&self) {
+        self.counters.exhausted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a caller who found no buffer and took pageable memory.
+    pub(super) fn count_degraded(&self) {
+        self.counters.degraded.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a buffer that is never given back.
-    pub(super) fn quarantine(&self) {
-        self.quarantined.fetch_add(1, Ordering::Relaxed);
-        self.leased.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn count_quarantined(&self) {
+        self.counters.quarantined.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The first byte of buffer `index`.
-    pub(super) fn address(&self, index: u16) -> *mut u8 {
-        self.base.wrapping_add(usize::from(index) * self.stride)
+    /// The first byte of a buffer that the caller owns.
+    pub(super) fn address(&self, slot: Slot) -> *mut u8 {
+        let group = usize::from(slot.group);
+        let place = usize::from(slot.index) - group * self.class.buffers;
+        // Within the pages, which hold that many strides.
+        self.memory[group].base.wrapping_add(place * self.stride)
+    }
+
+    /// Every buffer is out.
+    pub(super) fn exhaustion(&self) -> Error {
+        let ClassStats { buffer_bytes, capacity, leased, quarantined, .. } = self.stats();
+        Error::Exhausted { buffer_bytes, capacity, leased, quarantined }
+    }
+
+    /// None came back in time.
+    pub(super) fn deadline(&self) -> Error {
+        let ClassStats { buffer_bytes, capacity, quarantined, .. } = self.stats();
+        Error::Deadline { buffer_bytes, capacity, quarantined }
     }
 
     pub(super) fn stats(&self) -> ClassStats {
         let read = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        let (capacity, quarantined) = (self.free.len(), read(&self.counters.quarantined));
         ClassStats {
             buffer_bytes: self.class.buffer_bytes,
-            capacity: self.class.buffers,
-            leased: read(&self.leased),
-            leased_max: read(&self.leased_max),
-            quarantined: read(&self.quarantined),
-            exhausted: read(&self.exhausted),
+            capacity,
+            leased: capacity.saturating_sub(self.free.free() + quarantined),
+            leased_max: self.free.started(),
+            quarantined,
+            exhausted: read(&self.counters.exhausted),
+            waited: read(&self.counters.waited),
+            degraded: read(&self.counters.degraded),
+            from_other_node: read(&self.counters.from_other_node),
         }
-    }
-
-    fn exhaustion(&self) -> Error {
-        let ClassStats { buffer_bytes, capacity, leased, quarantined, .. } = self.stats();
-        Error::Exhausted { buffer_bytes, capacity, leased, quarantined }
     }
 }

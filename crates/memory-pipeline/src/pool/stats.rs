@@ -8,20 +8,30 @@ pub struct PoolStats {
 }
 
 /// One size class of a pool.
+///
+/// Acquiring and releasing count nothing, for a counter that all threads write would cost more than they do: what is out
+/// follows from what is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ClassStats {
     /// Bytes of each buffer.
     pub buffer_bytes: usize,
-    /// Buffers of the class.
+    /// Buffers of the class, on all nodes.
     pub capacity: usize,
-    /// Buffers that are out.
+    /// Buffers that are out. Exact while none is acquired or released; otherwise one that moves may be counted wrong.
     pub leased: usize,
-    /// Most buffers that were out at once.
+    /// Buffers that were ever handed out. One that came back goes out before one that was never out, so this is the most that
+    /// were out at once, or more by as many as came back just while another was acquired.
     pub leased_max: usize,
     /// Buffers given up for ever, because the device could not say whether it still uses them.
     pub quarantined: usize,
-    /// Times that no buffer was left.
+    /// Times that no buffer was left, whatever the caller did then.
     pub exhausted: usize,
+    /// Times that a caller then waited.
+    pub waited: usize,
+    /// Times that a caller then took pageable memory.
+    pub degraded: usize,
+    /// Times that the first node had no buffer left and another one had.
+    pub from_other_node: usize,
 }
 
 impl PoolStats {

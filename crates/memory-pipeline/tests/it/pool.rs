@@ -1,8 +1,10 @@
 //! The pool: who owns which buffer, with one thread and with many.
 
-use gpu_core::{Device, ErrorKind};
+use std::time::Duration;
+
+use gpu_core::{Clock, Device, ErrorKind};
 use memory_pipeline::{
-    BUFFERS_MAX, CLASSES_MAX, Error, Lease, PinnedMemoryPool, PoolConfig, SizeClass,
+    BUFFERS_MAX, CLASSES_MAX, Error, Exhaustion, Lease, PinnedMemoryPool, PoolConfig, SizeClass,
 };
 
 fn pool(config: PoolConfig) -> PinnedMemoryPool {
@@ -94,6 +96,87 @@ fn elements_of_any_type_share_the_buffers_of_a_class() {
     let pool = pool(PoolConfig::uniform::<u8>(1, 8));
     pool.acquire::<u32>(2).unwrap().copy_from_slice(&[1, 2]);
     assert_eq!(pool.acquire::<u64>(1).unwrap()[0].to_le_bytes(), [1, 0, 0, 0, 2, 0, 0, 0]);
+}
+
+#[test]
+fn a_pool_that_is_out_gives_pageable_memory_to_who_asks_for_it() {
+    let pool = uniform(1, 3);
+    let mut first = pool.acquire_with::<u64>(3, Exhaustion::Degrade).unwrap();
+    first.fill(1);
+    let mut second = pool.acquire_with::<u64>(3, Exhaustion::Degrade).unwrap();
+    assert_eq!((first.is_pinned(), second.is_pinned()), (true, false));
+    assert_eq!((&*second, second.capacity(), second.as_ptr().addr() % 256), (&[0; 3][..], 3, 0));
+    second.fill(2);
+    assert_eq!((&*first, &*second), (&[1; 3][..], &[2; 3][..]));
+    drop(second);
+    let stats = pool.stats().classes[0];
+    assert_eq!((stats.exhausted, stats.degraded, stats.waited, stats.leased), (1, 1, 0, 1));
+    assert_eq!(pool.acquire::<u64>(3).unwrap_err().kind(), ErrorKind::Exhausted);
+}
+
+#[test]
+fn a_wait_ends_with_the_next_buffer_that_comes_back() {
+    let pool = uniform(1, 1);
+    let clock = Clock::real();
+    let deadline = clock.now() + Duration::from_secs(600);
+    let mut held = pool.acquire::<u64>(1).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| pool.acquire_with::<u64>(1, Exhaustion::Wait { deadline }));
+        while pool.stats().classes[0].waited == 0 {
+            std::thread::yield_now();
+        }
+        held[0] = 9;
+        drop(held);
+        assert_eq!(waiting.join().unwrap().unwrap()[0], 9);
+    });
+    let stats = pool.stats().classes[0];
+    assert_eq!((stats.exhausted, stats.waited, stats.leased), (1, 1, 0));
+}
+
+#[test]
+fn a_wait_past_its_deadline_ends_at_once_unless_a_buffer_is_there() {
+    let clock = Clock::manual();
+    let pool = uniform(1, 1).with_clock(clock.clone());
+    let past = Exhaustion::Wait { deadline: clock.now() };
+    clock.advance(Duration::from_secs(1));
+    let held = pool.acquire_with::<u64>(1, past).unwrap();
+    let error = pool.acquire_with::<u64>(1, past).unwrap_err();
+    let text = "none of the 1 buffers of 8 bytes came back before the deadline (0 quarantined); \
+                drop a lease, wait longer or make the class larger";
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::Exhausted, text.to_owned()));
+    drop(held);
+    drop(pool.acquire::<u64>(1).unwrap());
+}
+
+#[test]
+fn threads_that_wait_are_all_served_and_no_buffer_is_lost() {
+    let pool = uniform(2, 16);
+    let deadline = Clock::real().now() + Duration::from_secs(600);
+    std::thread::scope(|scope| {
+        for thread in 0..6_u64 {
+            let pool = &pool;
+            scope.spawn(move || {
+                for round in 0..500 {
+                    let wait = Exhaustion::Wait { deadline };
+                    stamp(&mut pool.acquire_with(16, wait).unwrap(), thread * 500 + round);
+                }
+            });
+        }
+    });
+    let stats = pool.stats().classes[0];
+    assert_eq!((stats.leased, stats.leased_max, stats.degraded), (0, 2, 0));
+}
+
+#[test]
+fn statistics_can_be_written_down() {
+    let pool = uniform(2, 1);
+    let _held = pool.acquire::<u64>(1).unwrap();
+    let json = serde_json::to_value(pool.stats()).unwrap();
+    let expected = serde_json::json!({
+        "buffer_bytes": 8, "capacity": 2, "leased": 1, "leased_max": 1, "quarantined": 0,
+        "exhausted": 0, "waited": 0, "degraded": 0, "from_other_node": 0,
+    });
+    assert_eq!(json["classes"][0], expected);
 }
 
 #[test]
