@@ -50,6 +50,7 @@ mod measure;
 mod npy;
 mod recorder;
 mod report;
+pub mod statistics;
 mod verdict;
 mod workload;
 
@@ -60,11 +61,12 @@ pub use frames::{
     FRAME_LEN, Formula, FrameFile, FrameFormat, FrameSource, Repeated, WINDOWS, write_frames,
 };
 pub use measure::{MeasurePlan, Measurement, measure};
-pub use recorder::{Bucket, Latency, Quantile, Recorder};
+pub use recorder::{Bucket, Latency, Recorder};
 pub use report::{
     Check, Destination, Figure, Machine, PROFILE, Program, REPORT_SCHEMA, Report, Run, Section,
     TIMELINE, TRACE, UtcTime, label, milliseconds, number,
 };
+pub use statistics::Quantile;
 pub use verdict::{Exit, Verdict};
 pub use workload::{Output, Phase, Values, WORKLOADS, Workload, check_workload};
 

@@ -25,7 +25,8 @@ use gpu_core::BackendKind;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::recorder::{Quantile, Recorder};
+use crate::recorder::Recorder;
+use crate::statistics::Quantile;
 use crate::verdict::Verdict;
 
 /// The kind of device that a contract is about.

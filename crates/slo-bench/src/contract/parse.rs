@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use super::{Contract, Limit, Target};
 use crate::error::{Error, Result, nearest};
-use crate::recorder::Quantile;
+use crate::statistics::Quantile;
 use crate::workload::check_workload;
 
 const KEYS: &[&str] = &["name", "workload", "device", "n", "iterations", "note", "limits_ms"];

@@ -9,65 +9,13 @@ mod tests;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::Quantile;
+
 /// Samples that are kept as they are: 32 MiB of them. Beyond, percentiles are the histogram's, rounded up by at most 0.1 %.
 const KEPT_MAX: usize = 4 << 20;
 
 /// Longest latency that the histogram tells apart, in nanoseconds: an hour.
 const HISTOGRAM_NS_MAX: u64 = 3_600_000_000_000;
-
-/// A place in the sorted samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Quantile {
-    /// Share of the samples at or below it, in millionths.
-    ppm: u32,
-}
-
-const PPM_ALL: u32 = 1_000_000;
-
-impl Quantile {
-    /// The median.
-    pub const P50: Self = Self { ppm: 500_000 };
-    /// Nine of ten.
-    pub const P90: Self = Self { ppm: 900_000 };
-    /// All but one of a hundred.
-    pub const P99: Self = Self { ppm: 990_000 };
-    /// All but one of a thousand.
-    pub const P999: Self = Self { ppm: 999_000 };
-    /// The largest.
-    pub const MAX: Self = Self { ppm: PPM_ALL };
-
-    /// What reports show, ascending.
-    pub const ALL: [Self; 5] = [Self::P50, Self::P90, Self::P99, Self::P999, Self::MAX];
-
-    /// Which of `samples` sorted ones it is, from 1; 0 if there are none.
-    pub fn rank(self, samples: u64) -> u64 {
-        let scaled = u128::from(samples) * u128::from(self.ppm);
-        let rank = scaled.div_ceil(u128::from(PPM_ALL));
-        u64::try_from(rank).expect("a rank is at most the number of samples")
-    }
-
-    /// Whether that many samples tell it from the largest one. The largest needs only itself.
-    pub fn is_supported_by(self, samples: u64) -> bool {
-        samples >= self.samples_min()
-    }
-
-    /// Fewest samples of which at least one lies above it.
-    pub fn samples_min(self) -> u64 {
-        match PPM_ALL - self.ppm {
-            0 => 1,
-            above => u64::from(PPM_ALL.div_ceil(above)),
-        }
-    }
-}
-
-impl std::fmt::Display for Quantile {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match *self {
-            Self::MAX => formatter.write_str("max"),
-            Self { ppm } => write!(formatter, "p{}", f64::from(ppm) / 1e4),
-        }
-    }
-}
 
 /// Collects latencies in nanoseconds. Allocates when it is made and not when it records.
 #[derive(Clone, Debug)]
@@ -144,7 +92,7 @@ impl Recorder {
         let value = |quantile: Quantile| match quantile {
             Quantile::MAX => self.max_ns,
             _ if self.is_exact() => nearest_rank(&sorted, quantile),
-            _ => self.histogram.value_at_quantile(f64::from(quantile.ppm) / f64::from(PPM_ALL)),
+            _ => self.histogram.value_at_quantile(quantile.share()),
         };
         let supported = |quantile: &Quantile| quantile.is_supported_by(self.len);
         quantiles.iter().map(|&q| supported(&q).then(|| value(q))).collect()
