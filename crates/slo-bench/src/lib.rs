@@ -61,7 +61,7 @@ pub use frames::{
     FRAME_LEN, Formula, FrameFile, FrameFormat, FrameSource, Repeated, WINDOWS, write_frames,
 };
 pub use measure::{MeasurePlan, Measurement, measure};
-pub use recorder::{Bucket, Latency, Recorder};
+pub use recorder::{Bucket, Interval, Latency, LogInterval, Recorder, write_hgrm, write_hlog};
 pub use report::{
     Check, Destination, Figure, Machine, PROFILE, Program, REPORT_SCHEMA, Report, Run, Section,
     TIMELINE, TRACE, UtcTime, label, milliseconds, number,

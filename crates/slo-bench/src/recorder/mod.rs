@@ -1,18 +1,25 @@
-//! Latencies as they were: every sample, exact counters, a histogram for the eye.
+//! Latencies as they were: every sample in order, exact counters, a histogram for the eye.
 //!
-//! Percentiles are nearest-rank: the k-th smallest sample with k = ceil(p N). Never interpolates, and never
-//! reports a percentile that the samples cannot support.
+//! One recorder a thread; [`Recorder::merge`] adds them up without loss. Percentiles are nearest-rank: the k-th smallest
+//! sample with k = ceil(p N). Never interpolates, and never reports a percentile that the samples cannot support.
 
+mod log;
+mod summary;
 #[cfg(test)]
 mod tests;
 
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
 
-use crate::statistics::Quantile;
+pub use log::{LogInterval, write_hgrm, write_hlog};
+pub use summary::{Bucket, Interval, Latency};
+
+use crate::statistics::{Indicator, Quantile, effective_samples};
 
 /// Samples that are kept as they are: 32 MiB of them. Beyond, percentiles are the histogram's, rounded up by at most 0.1 %.
-const KEPT_MAX: usize = 4 << 20;
+const KEPT_MAX: u64 = 4 << 20;
+
+/// Samples that leave a bit for each limit: 16 MiB of them. Beyond, samples count as dependent as those before.
+const BITS_MAX: u64 = 1 << 27;
 
 /// Longest latency that the histogram tells apart, in nanoseconds: an hour.
 const HISTOGRAM_NS_MAX: u64 = 3_600_000_000_000;
@@ -20,8 +27,10 @@ const HISTOGRAM_NS_MAX: u64 = 3_600_000_000_000;
 /// Collects latencies in nanoseconds. Allocates when it is made and not when it records.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    kept: Vec<u64>,
+    own: Series,
     kept_max: usize,
+    /// What was merged in: their samples stand in orders of their own.
+    merged: Vec<Series>,
     histogram: Histogram<u64>,
     limits_ns: Vec<u64>,
     over_counts: Vec<u64>,
@@ -30,18 +39,32 @@ pub struct Recorder {
     sum_ns: u128,
 }
 
+/// Samples of one thread in the order in which they came.
+#[derive(Clone, Debug)]
+struct Series {
+    /// The first ones.
+    kept: Vec<u64>,
+    /// For each limit, which ones were not below it.
+    over: Vec<Indicator>,
+}
+
 impl Recorder {
     /// For about `expected` samples, counting exactly how many are not below each of `limits_ns`.
     pub fn new(limits_ns: &[u64], expected: u64) -> Self {
-        let kept_max = usize::try_from(expected).unwrap_or(KEPT_MAX).clamp(1, KEPT_MAX);
-        Self::keeping(limits_ns, kept_max)
+        Self::keeping(limits_ns, expected, expected.clamp(1, KEPT_MAX))
     }
 
-    fn keeping(limits_ns: &[u64], kept_max: usize) -> Self {
+    fn keeping(limits_ns: &[u64], expected: u64, kept_max: u64) -> Self {
+        let kept_max = usize::try_from(kept_max).expect("at most KEPT_MAX");
         let histogram = Histogram::new_with_bounds(1, HISTOGRAM_NS_MAX, 3);
+        let bits = expected.clamp(1, BITS_MAX);
         Self {
-            kept: Vec::with_capacity(kept_max),
+            own: Series {
+                kept: Vec::with_capacity(kept_max),
+                over: limits_ns.iter().map(|_| Indicator::with_capacity(bits)).collect(),
+            },
             kept_max,
+            merged: Vec::new(),
             histogram: histogram.expect("the bounds are constants that the histogram accepts"),
             limits_ns: limits_ns.to_vec(),
             over_counts: vec![0; limits_ns.len()],
@@ -52,17 +75,39 @@ impl Recorder {
     }
 
     /// Takes one sample.
+    #[inline]
     pub fn record(&mut self, latency_ns: u64) {
-        if self.kept.len() < self.kept_max {
-            self.kept.push(latency_ns);
+        if self.own.kept.len() < self.kept_max {
+            self.own.kept.push(latency_ns);
         }
         self.histogram.saturating_record(latency_ns);
-        for (limit, count) in self.limits_ns.iter().zip(&mut self.over_counts) {
-            *count += u64::from(latency_ns >= *limit);
+        let counters = self.over_counts.iter_mut().zip(&mut self.own.over);
+        for (limit, (count, indicator)) in self.limits_ns.iter().zip(counters) {
+            let is_over = latency_ns >= *limit;
+            *count += u64::from(is_over);
+            indicator.push(is_over);
         }
         self.len += 1;
         self.max_ns = self.max_ns.max(latency_ns);
         self.sum_ns += u128::from(latency_ns);
+    }
+
+    /// Adds the samples of `other`, as if this one had recorded them too; the order of merges does not matter.
+    ///
+    /// # Panics
+    /// If the two count for different limits.
+    pub fn merge(&mut self, other: Self) {
+        assert_eq!(self.limits_ns, other.limits_ns, "recorders of one run count for one contract");
+        let added = self.histogram.add(&other.histogram);
+        added.expect("both histograms have the same bounds");
+        for (count, more) in self.over_counts.iter_mut().zip(&other.over_counts) {
+            *count += more;
+        }
+        self.merged.push(other.own);
+        self.merged.extend(other.merged);
+        self.len += other.len;
+        self.max_ns = self.max_ns.max(other.max_ns);
+        self.sum_ns += other.sum_ns;
     }
 
     /// Samples so far.
@@ -80,6 +125,23 @@ impl Recorder {
         &self.over_counts
     }
 
+    /// How many independent samples these are worth for counting those over the limit of that index.
+    ///
+    /// # Panics
+    /// If there are not so many limits.
+    pub fn effective_samples(&self, limit: usize) -> u64 {
+        let series: Vec<_> = self.series().map(|series| &series.over[limit]).collect();
+        self.worth(&series)
+    }
+
+    /// What all samples are worth if they depend on each other as these do.
+    fn worth(&self, series: &[&Indicator]) -> u64 {
+        let seen: u64 = series.iter().map(|indicator| indicator.len()).sum();
+        let scaled = u128::from(effective_samples(series)) * u128::from(self.len);
+        let scaled = scaled.checked_div(u128::from(seen)).unwrap_or_default();
+        u64::try_from(scaled).expect("samples are worth at most themselves")
+    }
+
     /// The nearest-rank quantile in nanoseconds; `None` if there are too few samples to tell.
     pub fn quantile(&self, quantile: Quantile) -> Option<u64> {
         self.quantiles(&[quantile])[0]
@@ -87,91 +149,70 @@ impl Recorder {
 
     /// Several quantiles for one sort.
     pub fn quantiles(&self, quantiles: &[Quantile]) -> Vec<Option<u64>> {
-        let mut sorted = if self.is_exact() { self.kept.clone() } else { Vec::new() };
-        sorted.sort_unstable();
-        let value = |quantile: Quantile| match quantile {
-            Quantile::MAX => self.max_ns,
-            _ if self.is_exact() => nearest_rank(&sorted, quantile),
-            _ => self.histogram.value_at_quantile(quantile.share()),
-        };
-        let supported = |quantile: &Quantile| quantile.is_supported_by(self.len);
-        quantiles.iter().map(|&q| supported(&q).then(|| value(q))).collect()
+        let ranked = self.ranked();
+        quantiles.iter().map(|&quantile| ranked.quantile(quantile)).collect()
     }
 
     /// Whether every sample was kept, so that quantiles are samples and not edges of buckets.
     pub fn is_exact(&self) -> bool {
-        usize::try_from(self.len).is_ok_and(|len| len == self.kept.len())
+        let kept: usize = self.series().map(|series| series.kept.len()).sum();
+        usize::try_from(self.len).is_ok_and(|len| len == kept)
     }
 
-    /// What a report shows of it.
-    pub fn summary(&self) -> Latency {
-        let values = self.quantiles(&Quantile::ALL);
-        let [p50, p90, p99, p999, max] = [0, 1, 2, 3, 4].map(|index| values[index]);
+    /// The mean in nanoseconds; `None` without a sample.
+    pub fn mean_ns(&self) -> Option<u64> {
         let mean = self.sum_ns.checked_div(u128::from(self.len));
-        Latency {
-            samples: self.len,
-            method: if self.is_exact() {
-                "nearest rank"
-            } else {
-                "nearest rank of a histogram, rounded up by at most 0.1 %"
-            }
-            .to_owned(),
-            mean_ns: mean.and_then(|mean| u64::try_from(mean).ok()),
-            p50_ns: p50,
-            p90_ns: p90,
-            p99_ns: p99,
-            p999_ns: p999,
-            max_ns: max,
-            distribution: self.distribution(),
+        mean.and_then(|mean| u64::try_from(mean).ok())
+    }
+
+    fn series(&self) -> impl Iterator<Item = &Series> {
+        std::iter::once(&self.own).chain(&self.merged)
+    }
+
+    fn ranked(&self) -> Ranked<'_> {
+        let mut sorted = Vec::new();
+        if self.is_exact() {
+            self.series().for_each(|series| sorted.extend_from_slice(&series.kept));
+            sorted.sort_unstable();
+        }
+        Ranked { recorder: self, sorted }
+    }
+}
+
+/// Samples by rank: sorted, or by the histogram where not all were kept.
+struct Ranked<'a> {
+    recorder: &'a Recorder,
+    sorted: Vec<u64>,
+}
+
+impl Ranked<'_> {
+    /// The sample of that rank, from 1, or the edge of its bucket on the side of `end`.
+    fn at(&self, rank: u64, end: End) -> u64 {
+        let Recorder { len, max_ns, histogram, .. } = self.recorder;
+        if self.recorder.is_exact() {
+            let index = usize::try_from(rank - 1).expect("a rank is at most the number of samples");
+            return self.sorted[index];
+        }
+        let value = histogram.value_at_quantile(rank as f64 / *len as f64);
+        match end {
+            End::Lower => histogram.lowest_equivalent(value),
+            End::Upper => value.min(*max_ns),
         }
     }
 
-    /// Counts by powers of two of a microsecond, empty ends left out.
-    fn distribution(&self) -> Vec<Bucket> {
-        let steps = self.histogram.iter_log(1000, 2.0);
-        let all = steps.map(|step| Bucket {
-            up_to_ns: step.value_iterated_to(),
-            count: step.count_since_last_iteration(),
-        });
-        all.skip_while(|bucket| bucket.count == 0).collect()
+    fn quantile(&self, quantile: Quantile) -> Option<u64> {
+        let Recorder { len, max_ns, .. } = *self.recorder;
+        let value = || match quantile {
+            Quantile::MAX => max_ns,
+            _ => self.at(quantile.rank(len), End::Upper),
+        };
+        quantile.is_supported_by(len).then(value)
     }
 }
 
-/// The quantile of sorted samples.
-fn nearest_rank(sorted: &[u64], quantile: Quantile) -> u64 {
-    let rank = quantile.rank(sorted.len() as u64).max(1);
-    let index = usize::try_from(rank - 1).expect("a rank is at most the number of samples");
-    sorted[index]
-}
-
-/// Latencies of one run, summed up. A percentile that the samples cannot support is absent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Latency {
-    /// Samples.
-    pub samples: u64,
-    /// How percentiles were found.
-    pub method: String,
-    /// The mean.
-    pub mean_ns: Option<u64>,
-    /// The median.
-    pub p50_ns: Option<u64>,
-    /// Nine of ten.
-    pub p90_ns: Option<u64>,
-    /// All but one of a hundred.
-    pub p99_ns: Option<u64>,
-    /// All but one of a thousand.
-    pub p999_ns: Option<u64>,
-    /// The largest.
-    pub max_ns: Option<u64>,
-    /// Counts by powers of two.
-    pub distribution: Vec<Bucket>,
-}
-
-/// Samples in one range of latencies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bucket {
-    /// Upper edge, within it.
-    pub up_to_ns: u64,
-    /// Samples between the edge below and this one.
-    pub count: u64,
+/// Which side of a bucket of the histogram stands for it.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Lower,
+    Upper,
 }

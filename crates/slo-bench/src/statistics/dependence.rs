@@ -28,7 +28,7 @@ const WORK_MAX: u64 = 1 << 28;
 ///
 /// Samples of different series count as independent of each other. Where they can stall together, as threads that share
 /// a device do, that is too kind.
-pub fn effective_samples(series: &[Indicator]) -> u64 {
+pub fn effective_samples(series: &[&Indicator]) -> u64 {
     let pooled = Pooled { series };
     let (samples, hits) = (pooled.samples(), pooled.hits());
     if hits == 0 || hits == samples {
@@ -55,16 +55,16 @@ fn caution(effective_hits: f64) -> f64 {
 
 /// Several series with one share of hits. All sums are of whole numbers, so that their order does not matter.
 struct Pooled<'a> {
-    series: &'a [Indicator],
+    series: &'a [&'a Indicator],
 }
 
 impl Pooled<'_> {
     fn samples(&self) -> u64 {
-        self.series.iter().map(Indicator::len).sum()
+        self.series.iter().map(|indicator| indicator.len()).sum()
     }
 
     fn hits(&self) -> u64 {
-        self.series.iter().map(Indicator::count).sum()
+        self.series.iter().map(|indicator| indicator.count()).sum()
     }
 
     fn share(&self) -> f64 {

@@ -108,9 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn what_exceeds_the_capacity_leaves_no_bit() {
-        let mut indicator = Indicator::with_capacity(2);
-        [true, false, true, true].into_iter().for_each(|over| indicator.push(over));
-        assert_eq!((indicator.len(), indicator.count()), (2, 1));
+    fn what_exceeds_the_capacity_leaves_no_bit_and_takes_no_memory() {
+        let mut indicator = Indicator::with_capacity(66);
+        let room = indicator.words.capacity();
+        (0..1000).for_each(|i| indicator.push(i % 2 == 0));
+        assert_eq!((indicator.len(), indicator.count()), (66, 33));
+        assert_eq!(indicator.words.capacity(), room);
     }
 }

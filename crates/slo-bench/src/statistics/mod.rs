@@ -8,7 +8,7 @@
 //! // One sample in 125 is over the limit, and never two in a row.
 //! let samples: Vec<u64> = (0..100_000).collect();
 //! let over = Indicator::of(&samples, |i| i % 125 == 0);
-//! let worth = effective_samples(std::slice::from_ref(&over));
+//! let worth = effective_samples(&[&over]);
 //! let most = over_count_max(100_000, worth, Quantile::P99, 0.95);
 //! assert!(most.is_some_and(|most| over.count() <= most));
 //! ```

@@ -82,8 +82,7 @@ fn coverage(quantile: Quantile, burst: f64, is_corrected: bool) -> f64 {
     share_of_runs(|_| {
         let indicator = indicator(SAMPLES, quantile.share_above(), burst, &mut random);
         let below = SAMPLES - indicator.count();
-        let series = std::slice::from_ref(&indicator);
-        let effective = if is_corrected { effective_samples(series) } else { SAMPLES };
+        let effective = if is_corrected { effective_samples(&[&indicator]) } else { SAMPLES };
         let ranks = rank_interval(SAMPLES, effective, quantile, 0.95);
         ranks.lower.is_none_or(|rank| rank <= below) && ranks.upper.is_none_or(|rank| rank > below)
     })
@@ -99,7 +98,7 @@ fn accepted(share: f64, burst: f64, gate: impl Fn(&Indicator) -> u64) -> f64 {
 }
 
 fn corrected(indicator: &Indicator) -> u64 {
-    let effective = effective_samples(std::slice::from_ref(indicator));
+    let effective = effective_samples(&[indicator]);
     over_count_max(SAMPLES, effective, Quantile::P99, 0.95).unwrap_or(0)
 }
 
@@ -147,11 +146,11 @@ fn independent_samples_are_worth_themselves() {
     let mut total = 0.0;
     for _ in 0..50 {
         let indicator = indicator(SAMPLES, 0.01, 1.0, &mut random);
-        total += effective_samples(&[indicator]) as f64 / SAMPLES as f64;
+        total += effective_samples(&[&indicator]) as f64 / SAMPLES as f64;
     }
     assert!(total / 50.0 > 0.9, "{}", total / 50.0);
     let none = Indicator::of(&[0; 1000], |_| false);
-    assert_eq!(effective_samples(&[none.clone(), none]), 2000);
+    assert_eq!(effective_samples(&[&none, &none]), 2000);
     assert_eq!(effective_samples(&[]), 0);
 }
 
@@ -160,7 +159,7 @@ fn bursts_that_do_not_touch_are_seen_by_their_blocks() {
     let mut random = fastrand::Rng::with_seed(3);
     let service = Service { samples: SAMPLES, share: 0.01, burst: 5.0, stride: 10 };
     let mut worth: Vec<u64> =
-        (0..51).map(|_| effective_samples(&[service.run(&mut random)])).collect();
+        (0..51).map(|_| effective_samples(&[&service.run(&mut random)])).collect();
     worth.sort_unstable();
     // Two-state bursts of five are worth about a ninth.
     assert!((SAMPLES / 15..SAMPLES / 5).contains(&worth[25]), "{}", worth[25]);
@@ -169,12 +168,9 @@ fn bursts_that_do_not_touch_are_seen_by_their_blocks() {
 #[test]
 fn the_order_of_series_does_not_matter() {
     let mut random = fastrand::Rng::with_seed(11);
-    let mut all: Vec<_> = [10_000, 7_000, 333]
-        .map(|samples| indicator(samples, 0.02, 4.0, &mut random))
-        .into_iter()
-        .collect();
-    let forwards = effective_samples(&all);
+    let mut all = [10_000, 7_000, 333].map(|samples| indicator(samples, 0.02, 4.0, &mut random));
+    let forwards = effective_samples(&all.iter().collect::<Vec<_>>());
     all.reverse();
-    assert_eq!(effective_samples(&all), forwards);
+    assert_eq!(effective_samples(&all.iter().collect::<Vec<_>>()), forwards);
     assert!(forwards < 17_333);
 }

@@ -1,0 +1,110 @@
+//! What a report shows of a recorder.
+
+use serde::{Deserialize, Serialize};
+
+use super::{End, Ranked, Recorder};
+use crate::statistics::{Indicator, Quantile, rank_interval};
+
+/// The confidence of every interval in a report.
+const CONFIDENCE: f64 = 0.95;
+
+/// Latencies of one run, summed up. A percentile that the samples cannot support is absent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Samples.
+    pub samples: u64,
+    /// How percentiles were found.
+    pub method: String,
+    /// The mean.
+    pub mean_ns: Option<u64>,
+    /// The median.
+    pub p50_ns: Option<u64>,
+    /// Nine of ten.
+    pub p90_ns: Option<u64>,
+    /// All but one of a hundred.
+    pub p99_ns: Option<u64>,
+    /// All but one of a thousand.
+    pub p999_ns: Option<u64>,
+    /// The largest.
+    pub max_ns: Option<u64>,
+    /// Where percentiles of all iterations lie, not only of these samples.
+    pub intervals: Vec<Interval>,
+    /// Counts by powers of two.
+    pub distribution: Vec<Bucket>,
+}
+
+/// A two-sided confidence interval of one percentile, between two of the samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Such as `p99`.
+    pub quantile: String,
+    /// How often intervals found this way contain the percentile, in 0..1.
+    pub confidence: f64,
+    /// `None` if no sample is surely below it.
+    pub lower_ns: Option<u64>,
+    /// `None` if no sample is surely above it: never the largest in its place.
+    pub upper_ns: Option<u64>,
+    /// How many independent samples the samples are worth for this percentile.
+    pub effective_samples: u64,
+}
+
+/// Samples in one range of latencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Upper edge, within it.
+    pub up_to_ns: u64,
+    /// Samples between the edge below and this one.
+    pub count: u64,
+}
+
+impl Recorder {
+    /// What a report shows of it.
+    pub fn summary(&self) -> Latency {
+        let ranked = self.ranked();
+        let [p50, p90, p99, p999, max] = Quantile::ALL.map(|quantile| ranked.quantile(quantile));
+        let inner = Quantile::ALL.into_iter().filter(|&quantile| quantile != Quantile::MAX);
+        Latency {
+            samples: self.len,
+            method: if self.is_exact() {
+                "nearest rank"
+            } else {
+                "nearest rank of a histogram, rounded up by at most 0.1 %"
+            }
+            .to_owned(),
+            mean_ns: self.mean_ns(),
+            p50_ns: p50,
+            p90_ns: p90,
+            p99_ns: p99,
+            p999_ns: p999,
+            max_ns: max,
+            intervals: inner.filter_map(|quantile| self.interval(&ranked, quantile)).collect(),
+            distribution: self.distribution(),
+        }
+    }
+
+    /// The interval of a percentile that the samples support.
+    fn interval(&self, ranked: &Ranked<'_>, quantile: Quantile) -> Option<Interval> {
+        let value = ranked.quantile(quantile)?;
+        let above = self.series().map(|series| Indicator::of(&series.kept, |ns| ns > value));
+        let above: Vec<_> = above.collect();
+        let effective = self.worth(&above.iter().collect::<Vec<_>>());
+        let ranks = rank_interval(self.len, effective, quantile, CONFIDENCE);
+        Some(Interval {
+            quantile: quantile.to_string(),
+            confidence: CONFIDENCE,
+            lower_ns: ranks.lower.map(|rank| ranked.at(rank, End::Lower)),
+            upper_ns: ranks.upper.map(|rank| ranked.at(rank, End::Upper)),
+            effective_samples: effective,
+        })
+    }
+
+    /// Counts by powers of two of a microsecond, empty ends left out.
+    fn distribution(&self) -> Vec<Bucket> {
+        let steps = self.histogram.iter_log(1000, 2.0);
+        let all = steps.map(|step| Bucket {
+            up_to_ns: step.value_iterated_to(),
+            count: step.count_since_last_iteration(),
+        });
+        all.skip_while(|bucket| bucket.count == 0).collect()
+    }
+}
