@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn ranks_are_those_of_the_table() {
-        let table: [(u64, [(u64, Option<u64>); 4]); 4] = [
+        let table = [
             (1_000, [(469, Some(532)), (881, Some(919)), (983, Some(997)), (997, None)]),
             (
                 10_000,

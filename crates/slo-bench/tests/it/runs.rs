@@ -197,14 +197,15 @@ fn a_measured_choice_goes_into_a_profile_beside_the_report_and_a_simulated_one_d
 fn the_lanes_times_stand_beside_the_report_where_they_are_measured() {
     let folder = tempfile::tempdir().unwrap();
     let run = |device: &str| {
-        let common = ["validate", "--quick", "--only", "pipeline", "--frames", "40", "--out", "out"];
+        let common =
+            ["validate", "--quick", "--only", "pipeline", "--frames", "40", "--out", "out"];
         let report = report(folder.path(), &[&common[..], &["--device", device]].concat());
         section(&report, "pipeline")["files"].clone()
     };
     assert_eq!(run("host"), serde_json::json!(["pipeline.svg", "pipeline.trace.json"]));
     let text = |name: &str| std::fs::read_to_string(folder.path().join("out").join(name)).unwrap();
     assert!(text("pipeline.svg").contains("<svg"));
-    let trace: serde_json::Value = serde_json::from_str(&text("pipeline.trace.json")).unwrap();
+    let trace: Value = serde_json::from_str(&text("pipeline.trace.json")).unwrap();
     assert!(trace["traceEvents"].as_array().unwrap().len() > 3 * 32);
     let markdown = text("report.md");
     assert!(markdown.contains("![pipeline.svg](pipeline.svg)"), "{markdown}");
