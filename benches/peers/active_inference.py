@@ -62,14 +62,13 @@ class Agent:
         fit = PI * (error**2).sum() + M * math.log(2 * math.pi) - M * math.log(PI)
         return 0.5 * (prior.sum() + fit)
 
-    def step(self):
-        self.o.copy_(self.host_o, non_blocking=True)
+    def infer(self, o):
         energies = []
-        error = self.o - self.observe @ self.mu - 1
+        error = o - self.observe @ self.mu - 1
         energies.append(self.free_energy(error))
         for _ in range(10):
             self.mu.add_(KAPPA * (PI * (self.observe.T @ error) - self.mu / PRIOR))
-            error = self.o - self.observe @ self.mu - 1
+            error = o - self.observe @ self.mu - 1
             energies.append(self.free_energy(error))
         wind = torch.zeros(P, A, dtype=torch.float64, device="cuda")
         x = self.mu.repeat(P, 1)
@@ -87,7 +86,12 @@ class Agent:
         chosen = g.argmin()
         # Indexing by a tensor would wait for the host, which a graph cannot capture.
         action = -self.gains.index_select(0, chosen[None]) * self.mu
-        self.results.copy_(torch.cat([self.mu, action, torch.stack(energies), g, chosen.double()[None]]))
+        return action, torch.stack(energies), g, chosen.double()[None]
+
+    def step(self):
+        self.o.copy_(self.host_o, non_blocking=True)
+        outputs = self.infer(self.o)
+        self.results.copy_(torch.cat([self.mu, *outputs]))
 
     def fetch(self):
         self.host.copy_(self.results, non_blocking=True)

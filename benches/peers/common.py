@@ -49,12 +49,17 @@ def normals(count, step, frame, stream, seed):
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).ravel()[:count]
 
 
-def measure(name, call, iterations, warm_up=100):
-    """Times `call`, which returns when its results are on the host, and prints percentiles in microseconds."""
+def measure(name, call, iterations, warm_up=100, prepare=lambda: None):
+    """Times `call`, which returns when its results are on the host, and prints percentiles in microseconds.
+
+    `prepare` brings the next input into place; it is not part of the time.
+    """
     for _ in range(warm_up):
+        prepare()
         call()
     samples = np.empty(iterations)
     for index in range(iterations):
+        prepare()
         start = time.perf_counter_ns()
         call()
         samples[index] = time.perf_counter_ns() - start

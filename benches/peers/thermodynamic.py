@@ -49,9 +49,12 @@ class Network:
         counts = torch.zeros(64, dtype=torch.float64, device="cuda").index_add_(0, bins, torch.ones_like(self.v))
         share = counts / N
         entropy = -torch.special.xlogy(share, share).sum()
-        observed = [0.5 * (self.v**2).sum(), -0.5 * K * (c * q + s * p).sum(),
-                    (c.sum() ** 2 + s.sum() ** 2).sqrt() / N, heat, entropy]
-        self.results.copy_(torch.cat([self.theta, self.v, torch.stack(observed)]))
+        return torch.stack([0.5 * (self.v**2).sum(), -0.5 * K * (c * q + s * p).sum(),
+                            (c.sum() ** 2 + s.sum() ** 2).sqrt() / N, heat, entropy])
+
+    def step(self):
+        observed = self.evolve()
+        self.results.copy_(torch.cat([self.theta, self.v, observed]))
 
     def fetch(self):
         self.host.copy_(self.results, non_blocking=True)
@@ -76,11 +79,11 @@ def verify(name, run, network, dump):
 
 def torch_peers(dump):
     eager = Network()
-    verify("W2 PyTorch eager", eager.evolve, eager, dump)
+    verify("W2 PyTorch eager", eager.step, eager, dump)
 
     def call():
         eager.noise.normal_()
-        eager.evolve()
+        eager.step()
         eager.fetch()
 
     measure("W2 PyTorch eager", call, 2000)
@@ -90,14 +93,14 @@ def torch_peers(dump):
     side = torch.cuda.Stream()
     with torch.cuda.stream(side):
         for _ in range(3):
-            network.evolve()
+            network.step()
     torch.cuda.current_stream().wait_stream(side)
     check_graph, timed_graph = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
     with torch.cuda.graph(check_graph):
-        network.evolve()
+        network.step()
     with torch.cuda.graph(timed_graph):
         network.noise.normal_()
-        network.evolve()
+        network.step()
         network.host.copy_(network.results, non_blocking=True)
     network.theta.copy_(state[0])
     network.v.copy_(state[1])
