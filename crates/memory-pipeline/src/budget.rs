@@ -2,6 +2,9 @@
 
 use crate::config::Config;
 
+/// Batches that the staging threads may have on the way in, and as many on the way out: while one is copied, the next one waits for no wake-up.
+pub(crate) const STAGED: usize = 2;
+
 /// Memory that a pipeline allocates when it is made. It allocates nothing afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Budget {
@@ -28,7 +31,8 @@ impl Budget {
         let in_flight_max = config.in_flight_max();
         let buffers_per_pool = in_flight_max // the device's
             + 1 // being filled by the caller
-            + 1; // being read by the caller
+            + 1 // being read by the caller
+            + if config.staging_threads > 1 { STAGED } else { 0 }; // between them and the threads
         let both = batch.input.saturating_add(batch.output);
         Self {
             in_flight_max,
@@ -50,5 +54,8 @@ mod tests {
         assert_eq!(budget.buffers_per_pool, 7);
         assert_eq!(budget.pinned_bytes, 7 * 120);
         assert_eq!(budget.device_bytes, 3 * 120);
+        let staged = Config { staging_threads: 4, ..Config::new(10) };
+        let budget = Budget::new(&staged, BatchBytes { input: 40, output: 80 });
+        assert_eq!(budget.buffers_per_pool, 9);
     }
 }

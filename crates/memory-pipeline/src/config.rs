@@ -1,5 +1,7 @@
 //! The knobs of a pipeline.
 
+use std::num::NonZero;
+
 use gpu_core::Pod;
 
 use crate::calibration::ChunkChoice;
@@ -9,6 +11,8 @@ use crate::error::{Error, Result};
 pub const DEPTH_MAX: usize = 64;
 /// Most batches queued behind the slots.
 pub const AHEAD_MAX: usize = 64;
+/// Most threads that copy ordinary memory.
+pub const STAGING_THREADS_MAX: usize = 256;
 
 /// How large and how deep a pipeline is. Everything it needs follows, see [`Budget`](crate::Budget).
 ///
@@ -28,6 +32,9 @@ pub struct Config {
     pub ahead: usize,
     /// Which batches are timed.
     pub timing: Timing,
+    /// Threads that copy ordinary memory to and from page-locked buffers; with 1 the caller's own thread does, and nothing
+    /// is allocated while a run goes on.
+    pub staging_threads: usize,
 }
 
 /// Which batches have events with a time around their work in each lane.
@@ -61,12 +68,12 @@ impl Timing {
 }
 
 impl Config {
-    /// Batches of `batch_len` elements through three slots, with two more queued and one in 64 timed.
+    /// Batches of `batch_len` elements through three slots, with two more queued one in 64 timed, staged by the caller's thread.
     pub const fn new(batch_len: usize) -> Self {
-        Self { batch_len, depth: 3, ahead: 2, timing: Timing::SAMPLED }
+        Self { batch_len, depth: 3, ahead: 2, timing: Timing::SAMPLED, staging_threads: 1 }
     }
 
-    /// Batches of the size that was measured to be enough for the link, as far as whole elements of `I` allow.
+    /// Batches of the size that was measured to be enough for the link, as far as whole elements of `I` allow, staged by all processors but one.
     ///
     /// ```no_run
     /// use gpu_core::Device;
@@ -79,7 +86,10 @@ impl Config {
     /// # }
     /// ```
     pub fn tuned<I: Pod>(choice: &ChunkChoice) -> Self {
-        Self::new((choice.chunk_bytes / size_of::<I>().max(1)).max(1))
+        let batch_len = (choice.chunk_bytes / size_of::<I>().max(1)).max(1);
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let staging_threads = (processors - 1).clamp(1, STAGING_THREADS_MAX);
+        Self { staging_threads, ..Self::new(batch_len) }
     }
 
     /// Batches that the device may have been given and the host has not seen done.
@@ -98,6 +108,9 @@ impl Config {
         }
         if self.ahead > AHEAD_MAX {
             return refuse("ahead", self.ahead, 0, AHEAD_MAX);
+        }
+        if !(1..=STAGING_THREADS_MAX).contains(&self.staging_threads) {
+            return refuse("staging_threads", self.staging_threads, 1, STAGING_THREADS_MAX);
         }
         if self.timing == Timing::OneIn(0) {
             return refuse("timing, one batch in so many,", 0, 1, u32::MAX as usize);

@@ -58,6 +58,12 @@ pub enum Error {
         "the device could not say whether its copies ended, so the pipeline is closed; restart the process"
     )]
     Closed,
+    /// A run that its [`Canceller`](crate::Canceller) ended.
+    #[error("the run was cancelled after {completed} batches")]
+    Cancelled {
+        /// Batches that had come back.
+        completed: u64,
+    },
     /// A knob out of its range.
     #[error("{what} is {actual}, it must be {min} to {max}")]
     Config {
@@ -115,6 +121,14 @@ pub enum Error {
         /// The buffer's length.
         max: usize,
     },
+    /// A member of a fleet failed, and the others were cancelled.
+    #[error("member {member} of the fleet: {source}")]
+    Member {
+        /// Its place in the fleet, from 0.
+        member: usize,
+        /// What it said.
+        source: Box<Self>,
+    },
     /// A pool without a class for a buffer of this size.
     #[error(
         "no class of the pool holds {bytes} bytes with at most a sixteenth wasted; add a class of {bytes} bytes"
@@ -141,6 +155,12 @@ pub enum Error {
         /// What it makes of a full batch.
         max: usize,
     },
+    /// The system would not start the staging threads.
+    #[error("{count} staging threads could not be started; ask for fewer")]
+    Threads {
+        /// How many were asked for.
+        count: usize,
+    },
 }
 
 impl Error {
@@ -148,10 +168,13 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Batch { source, .. } | Self::Device(source) => source.kind(),
+            Self::Cancelled { .. } => ErrorKind::Transient,
             Self::Closed => ErrorKind::Poisoned,
-            Self::Deadline { .. } | Self::Exhausted { .. } | Self::Full { .. } => {
-                ErrorKind::Exhausted
-            }
+            Self::Member { source, .. } => source.kind(),
+            Self::Deadline { .. }
+            | Self::Exhausted { .. }
+            | Self::Full { .. }
+            | Self::Threads { .. } => ErrorKind::Exhausted,
             Self::BatchLength { .. }
             | Self::Busy { .. }
             | Self::Config { .. }

@@ -40,6 +40,7 @@ mod budget;
 mod calibration;
 mod config;
 mod error;
+mod fleet;
 mod flight;
 mod lane;
 mod optimizer;
@@ -51,11 +52,12 @@ mod sync;
 
 pub use budget::Budget;
 pub use calibration::{CalibrationConfig, ChunkChoice, ChunkSearch, LinkRates, calibrate};
-pub use config::{AHEAD_MAX, Config, DEPTH_MAX, Timing};
+pub use config::{AHEAD_MAX, Config, DEPTH_MAX, STAGING_THREADS_MAX, Timing};
 pub use error::{Error, Rejected, Result, Step};
+pub use fleet::{Fleet, FleetReport, Member};
 pub use gpu_core::{PinnedBuffer, Pod};
 pub use lane::Lane;
-pub use optimizer::{Batch, MemoryOptimizer};
+pub use optimizer::{Batch, Canceller, MemoryOptimizer};
 pub use pool::{
     BUFFERS_MAX, CLASSES_MAX, ClassStats, Exhaustion, Lease, PinnedMemoryPool, PoolConfig,
     PoolStats, SizeClass,

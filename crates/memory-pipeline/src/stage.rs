@@ -5,9 +5,9 @@ use gpu_core::{DeviceSlice, DeviceSliceMut, Pod, Result, Stream};
 /// The compute part of a pipeline: typically one or a few kernels.
 pub trait Stage {
     /// Elements that go up.
-    type Input: Pod;
+    type Input: Pod + Send + Sync;
     /// Elements that come down.
-    type Output: Pod;
+    type Output: Pod + Send + Sync;
 
     /// Queues the work of one batch on the compute stream.
     ///

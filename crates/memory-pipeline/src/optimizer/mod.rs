@@ -2,14 +2,18 @@
 //!
 //! Everything is allocated and created here, before the first batch; nothing is afterwards.
 
+mod cancel;
 mod execute;
 mod journey;
+mod staging;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use gpu_core::{Clock, Device, Event};
+use rayon::ThreadPool;
 
+pub use self::cancel::Canceller;
 use crate::budget::{BatchBytes, Budget};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -44,6 +48,9 @@ pub struct MemoryOptimizer<S: Stage> {
     /// `in_flight_max` of it; the tickets from here to `submitted` hold a flight, the others none.
     completed: u64,
     tally: Tally,
+    /// The threads that copy ordinary memory; none where the caller's own does.
+    staging: Option<Arc<ThreadPool>>,
+    canceller: Canceller,
     started: Option<Instant>,
     ended: Option<Instant>,
 }
@@ -94,6 +101,8 @@ impl<S: Stage> MemoryOptimizer<S> {
             submitted: 0,
             completed: 0,
             tally: Tally::new(),
+            staging: staging::threads(config.staging_threads)?,
+            canceller: Canceller::default(),
             started: None,
             ended: None,
         })

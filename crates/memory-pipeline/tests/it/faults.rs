@@ -14,7 +14,11 @@ fn input() -> Vec<u32> {
 }
 
 fn pipeline(device: &Device) -> MemoryOptimizer<Mixer> {
-    let config = Config { depth: 2, ..Config::new(BATCH_LEN) };
+    staged(device, 1)
+}
+
+fn staged(device: &Device, staging_threads: usize) -> MemoryOptimizer<Mixer> {
+    let config = Config { depth: 2, staging_threads, ..Config::new(BATCH_LEN) };
     MemoryOptimizer::new(device, Mixer::new(device), config).unwrap()
 }
 
@@ -35,11 +39,14 @@ fn operations_of(step: Step) -> &'static [Operation] {
 }
 
 /// Runs with call `index` of `operation` failing; whether that call was reached.
-fn fault_is_survived(device: &Device, operation: Operation, index: u64, kind: ErrorKind) -> bool {
+fn fault_is_survived(
+    mut pipeline: MemoryOptimizer<Mixer>,
+    device: &Device,
+    (operation, index, kind): (Operation, u64, ErrorKind),
+) -> bool {
     let case = format!("{operation} {index} {kind}");
     let (input, expected) = (input(), mixed(&input(), BATCH_LEN));
     let mut output = vec![0; input.len()];
-    let mut pipeline = pipeline(device);
     let plan = FaultPlan::none().fail_once(operation, index, kind);
     let device = device.clone().with_faults(plan);
 
@@ -96,8 +103,9 @@ fn every_call_may_fail_in_every_way() {
         for kind in KINDS {
             for index in 0..=count {
                 let seeded = Device::host_simulated(index + 1000);
-                for device in [Device::host(), seeded] {
-                    let hit = fault_is_survived(&device, operation, index, kind);
+                for (device, threads) in [(Device::host(), 1), (seeded, 1), (Device::host(), 2)] {
+                    let pipeline = staged(&device, threads);
+                    let hit = fault_is_survived(pipeline, &device, (operation, index, kind));
                     assert_eq!(hit, index < count, "{operation} {index} {kind}");
                 }
             }

@@ -22,6 +22,10 @@ fn a_knob_out_of_range_is_named() {
         (Config { depth: DEPTH_MAX + 1, ..Config::new(4) }, "depth is 65, it must be 1 to 64"),
         (Config { ahead: 65, ..Config::new(4) }, "ahead is 65, it must be 0 to 64"),
         (
+            Config { staging_threads: 0, ..Config::new(4) },
+            "staging_threads is 0, it must be 1 to 256",
+        ),
+        (
             Config { timing: Timing::OneIn(0), ..Config::new(4) },
             "timing, one batch in so many, is 0, it must be 1 to 4294967295",
         ),

@@ -1,0 +1,165 @@
+//! Ordinary memory on its way to and from page-locked buffers: copied by threads, while the caller's own submits.
+//!
+//! The driver copies ordinary memory at a fraction of the link's rate, and so does one thread. Never submits from a staging
+//! thread: one thread talks to the device.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use rayon::prelude::*;
+use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
+
+use super::execute::AbandonOnDrop;
+use super::{Batch, MemoryOptimizer, place};
+use crate::budget::STAGED;
+use crate::error::{Error, Result};
+use crate::pool::Lease;
+use crate::report::PipelineReport;
+use crate::stage::Stage;
+
+/// What one thread copies at a time: enough to be worth waking for, little enough that all threads end together.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// The threads, kept for the life of the pipeline.
+pub(super) fn threads(count: usize) -> Result<Option<Arc<ThreadPool>>> {
+    if count == 1 {
+        return Ok(None);
+    }
+    let name = |index| format!("staging-{index}");
+    let threads = ThreadPoolBuilder::new().num_threads(count).thread_name(name).build();
+    let threads = threads.map_err(|_| Error::Threads { count })?;
+    Ok(Some(Arc::new(threads)))
+}
+
+/// Batches that are being copied into page-locked buffers, each announced at its own place when it is ready.
+struct Filling<T: gpu_core::Pod> {
+    places: [Place<Lease<T>>; STAGED],
+    begun: u64,
+    taken: u64,
+}
+
+/// Where a thread puts what is ready. Keeps a sender, so that receiving never fails.
+struct Place<T> {
+    sender: SyncSender<T>,
+    receiver: Receiver<T>,
+}
+
+impl<T> Place<T> {
+    fn with_room_for(count: usize) -> Self {
+        let (sender, receiver) = sync_channel(count);
+        Self { sender, receiver }
+    }
+
+    fn take(&self) -> T {
+        self.receiver.recv().expect("the place keeps a sender of its own")
+    }
+}
+
+impl<T: gpu_core::Pod + Send + Sync> Filling<T> {
+    fn new() -> Self {
+        Self { places: std::array::from_fn(|_| Place::with_room_for(1)), begun: 0, taken: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.begun - self.taken == STAGED as u64
+    }
+
+    fn is_empty(&self) -> bool {
+        self.begun == self.taken
+    }
+
+    /// Begins to copy `batch` into `lease`, which has its length.
+    fn begin<'scope>(&mut self, scope: &Scope<'scope>, batch: &'scope [T], mut lease: Lease<T>) {
+        let ready = self.places[place(self.begun, STAGED)].sender.clone();
+        self.begun += 1;
+        scope.spawn(move |_| {
+            copy(batch, &mut lease);
+            // A run that ended early takes no more; the lease goes back to its pool.
+            let _ = ready.send(lease);
+        });
+    }
+
+    /// The oldest batch, as soon as it is ready.
+    fn take(&mut self) -> Lease<T> {
+        let lease = self.places[place(self.taken, STAGED)].take();
+        self.taken += 1;
+        lease
+    }
+}
+
+/// Results that are being copied out of page-locked buffers.
+pub(super) struct Emptying {
+    done: Place<()>,
+    under_way: usize,
+}
+
+impl Emptying {
+    pub(super) fn new() -> Self {
+        Self { done: Place::with_room_for(STAGED), under_way: 0 }
+    }
+
+    /// Begins to copy `output` to `place`, which has its length; waits while as many as there are buffers for are under way.
+    pub(super) fn begin<'scope, T: gpu_core::Pod + Send + Sync>(
+        &mut self,
+        scope: &Scope<'scope>,
+        output: Lease<T>,
+        place: &'scope mut [T],
+    ) {
+        if self.under_way == STAGED {
+            self.done.take();
+            self.under_way -= 1;
+        }
+        self.under_way += 1;
+        let done = self.done.sender.clone();
+        scope.spawn(move |_| {
+            copy(&output, place);
+            drop(output);
+            // A run that ended early does not count any more.
+            let _ = done.send(());
+        });
+    }
+}
+
+/// Copies a slice by as many threads as have nothing else to do.
+fn copy<T: Copy + Send + Sync>(from: &[T], to: &mut [T]) {
+    let piece = (PIECE_BYTES / size_of::<T>().max(1)).max(1);
+    let pieces = to.par_chunks_mut(piece).zip(from.par_chunks(piece));
+    pieces.for_each(|(to, from)| to.copy_from_slice(from));
+}
+
+impl<S: Stage> MemoryOptimizer<S> {
+    /// Sends `input` through the stage, staged by `threads`; `take` gets every batch in order.
+    pub(super) fn staged<'scope, E: From<Error>>(
+        &mut self,
+        threads: &ThreadPool,
+        input: &'scope [S::Input],
+        mut take: impl FnMut(&Scope<'scope>, Batch<S::Input, S::Output>) -> Result<(), E>,
+    ) -> Result<PipelineReport, E> {
+        self.restart()?;
+        let running = AbandonOnDrop { pipeline: self };
+        let pipeline = &mut *running.pipeline;
+        let mut source = input.chunks(pipeline.config.batch_len);
+        threads
+            .in_place_scope(|scope| {
+                let mut filling = Filling::new();
+                loop {
+                    pipeline.check_cancelled()?;
+                    while !filling.is_full()
+                        && let Some(batch) = source.next()
+                    {
+                        let mut lease = pipeline.acquire()?;
+                        lease.resize(batch.len())?;
+                        filling.begin(scope, batch, lease);
+                    }
+                    if !filling.is_empty() && !pipeline.is_full() {
+                        pipeline.submit(filling.take()).map_err(Error::from)?;
+                        continue;
+                    }
+                    let Some(batch) = pipeline.complete()? else { break };
+                    take(scope, batch)?;
+                }
+                Ok(())
+            })
+            .map(|()| pipeline.report())
+    }
+}
