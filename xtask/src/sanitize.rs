@@ -14,7 +14,7 @@ use crate::{kernels, program};
 
 const NAME: &str = "compute-sanitizer";
 const PACKAGE: &str = "kernels";
-const TOOLS: [&str; 2] = ["memcheck", "racecheck"];
+const TOOLS: [&str; 3] = ["memcheck", "racecheck", "synccheck"];
 
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
     let sanitizer = present(find(), program::devices())?;
@@ -31,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
             process::run(&mut command(workspace, &sanitizer, tool, path))?;
         }
     }
-    say!("sanitize: PASS, {} over {} test programs", TOOLS.join(" and "), tests.len());
+    say!("sanitize: PASS, {} over {} test programs", TOOLS.join(", "), tests.len());
     Ok(())
 }
 
