@@ -2,7 +2,8 @@
 //!
 //! Dropping waits for the device first: the driver documents only that freeing *may* wait.
 //! So a steady state frees nothing, and a program that drops too early is slow, never wrong. If the driver
-//! cannot say whether the device is done, the memory is kept for ever.
+//! cannot say whether the device is done, the memory is kept for ever. While the device has a graph, what is dropped
+//! is freed with the last graph.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use bytemuck::Pod;
 
 use crate::backend::{RawMemory, RawPinned};
+use crate::capture::Parked;
 use crate::device::{DeviceId, DeviceInner};
 use crate::view::{DeviceSlice, DeviceSliceMut, Place, StreamId};
 
@@ -52,10 +54,9 @@ impl<T: Pod> DeviceBuffer<T> {
 
 impl<T: Pod> Drop for DeviceBuffer<T> {
     fn drop(&mut self) {
-        if self.device.settle() {
-            // SAFETY: the buffer is being dropped, so its memory is not used again.
-            unsafe { ManuallyDrop::drop(&mut self.memory) };
-        }
+        // SAFETY: the buffer is being dropped, so its memory is not used again.
+        let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
+        self.device.captures.retire(&self.device, Parked::Memory(memory));
     }
 }
 
@@ -114,9 +115,8 @@ impl<T: Pod> DerefMut for PinnedBuffer<T> {
 
 impl<T: Pod> Drop for PinnedBuffer<T> {
     fn drop(&mut self) {
-        if self.device.settle() {
-            // SAFETY: the buffer is being dropped, so its memory is not used again.
-            unsafe { ManuallyDrop::drop(&mut self.memory) };
-        }
+        // SAFETY: the buffer is being dropped, so its memory is not used again.
+        let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
+        self.device.captures.retire(&self.device, Parked::Pinned(memory));
     }
 }

@@ -7,6 +7,7 @@ use bytemuck::Pod;
 
 use crate::backend::{Backend, EventTiming, host};
 use crate::buffer::{DeviceBuffer, PinnedBuffer};
+use crate::capture::Captures;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::fault::{FaultPlan, FaultState, Operation};
@@ -45,6 +46,7 @@ pub(crate) struct DeviceInner {
     pub(crate) backend: Backend,
     properties: DeviceProperties,
     faults: FaultState,
+    pub(crate) captures: Arc<Captures>,
     /// Invariant: once set, every call through `run` fails: a lost context never comes back in this process.
     lost: OnceLock<Error>,
 }
@@ -59,7 +61,10 @@ impl DeviceInner {
         if let Some(cause) = self.lost.get() {
             return Err(Error::Poisoned { cause: Box::new(cause.clone()) });
         }
-        self.note(self.faults.check(operation).and_then(|()| call(&self.backend)))
+        let admitted = self.captures.admit(operation).and_then(|()| self.faults.check(operation));
+        let result = admitted.and_then(|()| call(&self.backend));
+        self.captures.note(&result);
+        self.note(result)
     }
 
     fn note<R>(&self, result: Result<R>) -> Result<R> {
@@ -73,6 +78,7 @@ impl DeviceInner {
     }
 
     /// Waits until nothing that was queued touches memory any more, and says whether that is certain. Ignores fault plans.
+    /// Only while no capture is on.
     ///
     /// After a sticky fault the driver has stopped the context's work, so that error also means settled.
     pub(crate) fn settle(&self) -> bool {
@@ -84,12 +90,18 @@ impl DeviceInner {
 }
 
 impl Device {
-    fn new(id: DeviceId, backend: Backend, properties: DeviceProperties) -> Self {
+    fn new(
+        id: DeviceId,
+        backend: Backend,
+        properties: DeviceProperties,
+        captures: Arc<Captures>,
+    ) -> Self {
         let inner = DeviceInner {
             id,
             backend,
             properties,
             faults: FaultState::default(),
+            captures,
             lost: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -113,7 +125,8 @@ impl Device {
     /// [`Error::OrdinalOutOfRange`] if there are fewer devices.
     pub fn cuda(ordinal: u32) -> Result<Self> {
         let (backend, properties) = Backend::cuda(ordinal)?;
-        Ok(Self::new(DeviceId(ordinal), backend, properties))
+        let id = DeviceId(ordinal);
+        Ok(Self::new(id, backend, properties, Captures::of(id)))
     }
 
     /// How many CUDA devices this machine has.
@@ -137,7 +150,7 @@ impl Device {
 
     fn host_in(mode: host::Mode) -> Self {
         let id = DeviceId::next_host();
-        Self::new(id, Backend::host(mode, id), host::properties(mode))
+        Self::new(id, Backend::host(mode, id), host::properties(mode), Arc::default())
     }
 
     /// What this machine has: its CUDA devices, if any, and then the host.
@@ -201,7 +214,7 @@ impl Device {
 
     fn event_with(&self, timing: EventTiming) -> Result<Event> {
         let raw = self.inner.run(Operation::Create, |backend| backend.event(timing))?;
-        Ok(Event { raw, device: Arc::clone(&self.inner) })
+        Ok(Event::new(Arc::clone(&self.inner), raw))
     }
 
     /// `len` zeroed elements of device memory.
@@ -236,14 +249,15 @@ impl Device {
     /// What the driver says of the image.
     pub unsafe fn module(&self, image: &KernelImage) -> Result<Module> {
         let raw = self.inner.run(Operation::Load, |backend| backend.module(image))?;
-        Ok(Module { raw, device: Arc::clone(&self.inner) })
+        Ok(Module::new(Arc::clone(&self.inner), raw))
     }
 
-    /// Waits for everything that was submitted to this device.
+    /// Waits for everything that was submitted to this device; first for a capture that another thread has begun.
     ///
     /// # Errors
     /// What the work failed with.
     pub fn synchronize(&self) -> Result<()> {
+        let _between = self.inner.captures.between_captures();
         self.inner.run(Operation::Synchronize, Backend::synchronize)
     }
 

@@ -43,6 +43,17 @@ pub enum Error {
         "this program was built without CUDA; build it with `--features cuda`, or use the host"
     )]
     BackendMissing,
+    /// Streams that took part in a capture and were left alone.
+    #[error(
+        "a stream that takes part in the capture was not joined: record an event behind its last work and let the stream that began wait for it"
+    )]
+    CaptureUnjoined,
+    /// A call that cannot become part of a graph, made where one is captured.
+    #[error("{call} cannot be part of a graph: do it before or after the capture")]
+    Capturing {
+        /// What was asked for.
+        call: &'static str,
+    },
     /// The kernel needs a newer device.
     #[error("kernel `{kernel}` needs compute capability {needed}, the device has {found}")]
     Capability {
@@ -89,6 +100,14 @@ pub enum Error {
         /// Its raw result.
         code: i32,
     },
+    /// An event that stands in a capture was used outside of it.
+    #[error("the event was last recorded in a capture and is no point in time: record it again")]
+    EventCaptured,
+    /// An event that does not stand in the capture was waited for in it.
+    #[error(
+        "the event was not recorded in this capture: record it there, or wait for it before the capture"
+    )]
+    EventForeign,
     /// An event without a time was asked for one.
     #[error(
         "the event has no time: record it, wait for it, and make it with `Device::timed_event`"
@@ -252,7 +271,11 @@ impl Error {
             | Self::NoDevice => ErrorKind::Unavailable,
             Self::Argument { .. }
             | Self::Capability { .. }
+            | Self::CaptureUnjoined
+            | Self::Capturing { .. }
             | Self::Cooperative { .. }
+            | Self::EventCaptured
+            | Self::EventForeign
             | Self::EventUntimed
             | Self::Grid { .. }
             | Self::Length { .. }

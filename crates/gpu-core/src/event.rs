@@ -1,6 +1,7 @@
 //! A point in a stream that the host and other streams can wait for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::backend::RawEvent;
@@ -15,25 +16,46 @@ use crate::fault::Operation;
 #[derive(Debug)]
 pub struct Event {
     pub(crate) raw: RawEvent,
+    /// Whether its last record went to a capture, where it is an edge and no point in time.
+    is_captured: AtomicBool,
     pub(crate) device: Arc<DeviceInner>,
 }
 
 impl Event {
+    pub(crate) fn new(device: Arc<DeviceInner>, raw: RawEvent) -> Self {
+        Self { raw, is_captured: AtomicBool::new(false), device }
+    }
+
+    pub(crate) fn is_captured(&self) -> bool {
+        self.is_captured.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_captured(&self, is_captured: bool) {
+        self.is_captured.store(is_captured, Ordering::Release);
+    }
+
+    /// Looks at the last record, which must be in time.
+    fn look<R>(&self, look: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.device.run(Operation::Synchronize, |_| {
+            if self.is_captured() { Err(Error::EventCaptured) } else { look() }
+        })
+    }
+
     /// Blocks the host until the device has passed the last record of this event.
     /// An event that was never recorded has been passed.
     ///
     /// # Errors
-    /// What the work before the event failed with.
+    /// [`Error::EventCaptured`], or what the work before the event failed with.
     pub fn synchronize(&self) -> Result<()> {
-        self.device.run(Operation::Synchronize, |_| self.raw.synchronize())
+        self.look(|| self.raw.synchronize())
     }
 
     /// Whether the device has passed the last record of this event. Never blocks.
     ///
     /// # Errors
-    /// What the work before the event failed with.
+    /// [`Error::EventCaptured`], or what the work before the event failed with.
     pub fn is_complete(&self) -> Result<bool> {
-        self.device.run(Operation::Synchronize, |_| self.raw.is_complete())
+        self.look(|| self.raw.is_complete())
     }
 
     /// Time on the device from `earlier` to this event; both passed and timed.
@@ -44,6 +66,11 @@ impl Event {
         if earlier.device.id != self.device.id {
             return Err(Error::OtherDevice { what: "the earlier event" });
         }
-        self.device.run(Operation::Synchronize, |_| self.raw.elapsed_since(&earlier.raw))
+        self.device.run(Operation::Synchronize, |_| {
+            if self.is_captured() || earlier.is_captured() {
+                return Err(Error::EventUntimed);
+            }
+            self.raw.elapsed_since(&earlier.raw)
+        })
     }
 }

@@ -18,11 +18,11 @@ pub enum Operation {
     Allocate,
     /// A copy between two places on the device.
     Copy,
-    /// Creation of a stream or an event.
+    /// Creation of a stream, an event or a graph; a graph counts twice, at the beginning and the end of its capture.
     Create,
     /// A copy from the device.
     Download,
-    /// A kernel launch.
+    /// A kernel launch, or a replay of a graph.
     Launch,
     /// Loading of a kernel image.
     Load,

@@ -1,15 +1,17 @@
 //! What a kernel is: its typed arguments, the launches it accepts, and what it means on the host.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use bytemuck::Pod;
 
 use crate::backend::RawModule;
 use crate::backend::host::pointer;
+use crate::capture::Parked;
 use crate::device::{DeviceId, DeviceInner};
 use crate::error::{Error, Result};
 use crate::launch::{Launch, LaunchContract};
-use crate::view::{DeviceSlice, DeviceSliceMut, Place, StreamId};
+use crate::view::{DeviceSlice, DeviceSliceMut, Place, StreamId, Tenure};
 
 /// A kernel with typed arguments and a host reference.
 ///
@@ -19,7 +21,8 @@ use crate::view::{DeviceSlice, DeviceSliceMut, Place, StreamId};
 /// - arguments that [`check`](Self::check) accepts are never read or written out of bounds by the compiled kernel,
 ///   for any launch that the contract accepts;
 /// - [`Args`](Self::Args) holds device views and plain values only, and its layout does not depend on its lifetime:
-///   a queued launch keeps the arguments after the borrow has ended, while the memory itself lives on.
+///   a queued launch keeps the arguments after the borrow has ended, while the memory itself lives on, and every
+///   replay of a [`Graph`](crate::Graph) copies them bit by bit and runs with the copy.
 pub unsafe trait Kernel: 'static {
     /// The arguments: views for pointers, plain values for scalars.
     type Args<'a>: Send;
@@ -52,6 +55,8 @@ pub struct Params {
     len: usize,
     device: DeviceId,
     stream: Option<StreamId>,
+    /// Whether a view is only lent to a scope.
+    is_lent: bool,
     refusal: Option<Error>,
 }
 
@@ -65,6 +70,7 @@ impl Params {
             len: 0,
             device,
             stream: None,
+            is_lent: false,
             refusal: None,
         }
     }
@@ -110,6 +116,7 @@ impl Params {
 
     fn admit(&mut self, place: Place) {
         let what = "an argument of the kernel";
+        self.is_lent |= place.stream.is_some();
         if place.device != self.device {
             self.refusal = Some(Error::OtherDevice { what });
         } else if place.stream.is_some() && place.stream != self.stream {
@@ -117,9 +124,10 @@ impl Params {
         }
     }
 
-    /// Refuses views that the stream must not touch.
-    pub(crate) fn check(&mut self) -> Result<()> {
-        self.refusal.take().map_or(Ok(()), Err)
+    /// Refuses views that the stream must not touch, and says for how long the others are there.
+    pub(crate) fn check(&mut self) -> Result<Tenure> {
+        let tenure = if self.is_lent { Tenure::Lent } else { Tenure::Kept };
+        self.refusal.take().map_or(Ok(tenure), Err)
     }
 }
 
@@ -161,6 +169,26 @@ impl HostMemory {
 /// A loaded image with entry points in it. Made by [`Device::module`](crate::Device::module).
 #[derive(Clone, Debug)]
 pub struct Module {
-    pub(crate) raw: RawModule,
+    pub(crate) loaded: Arc<Loaded>,
+}
+
+/// An image, unloaded as memory is freed: kernels of it may be queued or stand in a graph.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) raw: ManuallyDrop<RawModule>,
     pub(crate) device: Arc<DeviceInner>,
+}
+
+impl Module {
+    pub(crate) fn new(device: Arc<DeviceInner>, raw: RawModule) -> Self {
+        Self { loaded: Arc::new(Loaded { raw: ManuallyDrop::new(raw), device }) }
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        // SAFETY: the module is being dropped, so nothing is looked up in it again.
+        let raw = unsafe { ManuallyDrop::take(&mut self.raw) };
+        self.device.captures.retire(&self.device, Parked::Module(raw));
+    }
 }

@@ -1,12 +1,13 @@
 //! Launch shapes: asked for, promised by a kernel, and checked once.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::backend::RawFunction;
-use crate::device::{Device, DeviceId};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::fault::Operation;
-use crate::kernel::{Kernel, Module};
+use crate::kernel::{Kernel, Loaded, Module};
 use crate::properties::{Capability, DeviceProperties};
 
 /// The shape of a launch: blocks, threads and dynamic shared memory.
@@ -153,7 +154,8 @@ pub struct KernelAttributes {
 pub struct Prepared<K> {
     pub(crate) function: RawFunction,
     pub(crate) launch: Launch,
-    pub(crate) device: DeviceId,
+    /// Kept loaded, and let go after the function.
+    pub(crate) module: Arc<Loaded>,
     kernel: PhantomData<fn() -> K>,
 }
 
@@ -164,13 +166,14 @@ impl<K: Kernel> Prepared<K> {
     /// What [`LaunchContract::check`] refuses; [`Error::SymbolMissing`]; [`Error::Cooperative`] if the
     /// blocks of a cooperative kernel cannot all be resident; [`Error::OtherDevice`].
     pub fn new(device: &Device, module: &Module, launch: Launch) -> Result<Self> {
+        let module = Arc::clone(&module.loaded);
         if module.device.id != device.id() {
             return Err(Error::OtherDevice { what: "the module" });
         }
         K::CONTRACT.check(&launch, device.properties())?;
         let function =
             device.inner.run(Operation::Load, |_| module.raw.function(&K::CONTRACT, &launch))?;
-        let prepared = Self { function, launch, device: device.id(), kernel: PhantomData };
+        let prepared = Self { function, launch, module, kernel: PhantomData };
         prepared.check_resident(device)?;
         Ok(prepared)
     }

@@ -20,12 +20,14 @@
 
 mod backend;
 mod buffer;
+mod capture;
 mod clock;
 mod device;
 mod driver_codes;
 mod error;
 mod event;
 mod fault;
+mod graph;
 mod image;
 mod kernel;
 mod launch;
@@ -42,6 +44,7 @@ pub use device::{Device, DeviceId};
 pub use error::{Error, ErrorKind, Result};
 pub use event::Event;
 pub use fault::{FaultPlan, Operation};
+pub use graph::Graph;
 pub use image::{IMAGES_VARIABLE, KernelImage, KernelImages, KernelSource};
 pub use kernel::{HostMemory, Kernel, Module, Params};
 pub use launch::{Cooperation, KernelAttributes, Launch, LaunchContract, Prepared};

@@ -19,6 +19,28 @@ pub(crate) struct Place {
     pub(crate) stream: Option<StreamId>,
 }
 
+/// For how long memory that queued work names is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tenure {
+    /// Until nothing needs it: buffers see to that, or whoever called an `unsafe` function.
+    Kept,
+    /// Until the call or the scope ends that lends it, so not for a graph, which would use it again later.
+    Lent,
+}
+
+impl Tenure {
+    /// For how long both this and `other` are there.
+    pub(crate) fn and(self, other: Self) -> Self {
+        if self == Self::Lent { self } else { other }
+    }
+}
+
+impl Place {
+    pub(crate) fn tenure(self) -> Tenure {
+        if self.stream.is_some() { Tenure::Lent } else { Tenure::Kept }
+    }
+}
+
 /// Which stream; never used twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StreamId(u64);

@@ -253,6 +253,20 @@ impl RawFunction {
     }
 }
 
+/// Work to be queued again and again; gone on drop, when the owner has settled the device.
+#[derive(Debug)]
+pub(crate) enum RawGraph {
+    Host(host::Graph),
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Graph),
+}
+
+impl RawGraph {
+    pub(crate) fn nodes(&self) -> usize {
+        on!(self, graph => graph.nodes())
+    }
+}
+
 /// A stream.
 #[derive(Debug)]
 pub(crate) enum RawStream {
@@ -312,6 +326,47 @@ impl RawStream {
 
     pub(crate) fn is_idle(&self) -> Result<bool> {
         on!(self, stream => stream.is_idle())
+    }
+
+    /// From here on work of this stream is recorded in place of being queued. One capture is on at a time.
+    pub(crate) fn begin_capture(&self) -> Result<()> {
+        match self {
+            Self::Host(stream) => {
+                stream.begin_capture();
+                Ok(())
+            }
+            #[cfg(feature = "cuda")]
+            Self::Cuda(stream) => stream.begin_capture(),
+        }
+    }
+
+    /// Ends what `begin_capture` began, on the same thread, also where there will be no graph.
+    pub(crate) fn end_capture(&self) -> Result<RawGraph> {
+        match self {
+            Self::Host(stream) => stream.end_capture().map(RawGraph::Host),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(stream) => stream.end_capture().map(RawGraph::Cuda),
+        }
+    }
+
+    /// Whether work of this stream is recorded in place of being queued.
+    pub(crate) fn is_captured(&self) -> Result<bool> {
+        match self {
+            Self::Host(stream) => Ok(stream.is_captured()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(stream) => stream.is_captured(),
+        }
+    }
+
+    /// The graph's memory and modules are alive.
+    pub(crate) fn replay(&self, graph: &RawGraph) -> Result<()> {
+        match (self, graph) {
+            (Self::Host(stream), RawGraph::Host(graph)) => stream.replay(graph),
+            #[cfg(feature = "cuda")]
+            (Self::Cuda(stream), RawGraph::Cuda(graph)) => graph.launch(stream),
+            #[cfg(feature = "cuda")]
+            _ => Err(Error::OtherDevice { what: "the graph" }),
+        }
     }
 
     #[cfg_attr(

@@ -28,9 +28,10 @@ macro_rules! suite {
         suite!(fake_driver, $names);
         suite!(host, Some(gpu_core::Device::host()), $names);
         suite!(host_simulated, Some(gpu_core::Device::host_simulated(7)), $names);
-        suite!(cuda, super::cuda_or_say_why(), $names);
+        suite!(cuda, crate::conformance::cuda_or_say_why(), $names);
     };
 }
+pub(crate) use suite;
 
 suite!([
     what_is_written_is_read_back,
@@ -54,7 +55,7 @@ suite!([
     buffers_may_be_dropped_while_work_is_queued,
 ]);
 
-fn cuda_or_say_why() -> Option<Device> {
+pub(crate) fn cuda_or_say_why() -> Option<Device> {
     match Device::cuda(0) {
         Ok(device) => Some(device),
         Err(error) => {

@@ -4,9 +4,11 @@
 #![expect(clippy::print_stdout, reason = "a test that cannot run says why")]
 
 mod affine;
+mod captures;
 mod conformance;
 mod driver;
 mod faults;
+mod graphs;
 mod images;
 mod simulator;
 mod unavailable;

@@ -5,6 +5,7 @@
 
 mod driver;
 mod event;
+mod graph;
 mod memory;
 mod module;
 mod properties;
@@ -21,6 +22,7 @@ use cust::context::{Context as Primary, CurrentContext};
 use cust::device::Device;
 
 pub(crate) use event::Event;
+pub(crate) use graph::Graph;
 pub(crate) use memory::{Memory, Pinned};
 pub(crate) use module::{Function, Module};
 pub(crate) use stream::Stream;

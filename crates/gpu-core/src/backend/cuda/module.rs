@@ -1,6 +1,7 @@
 //! Loaded images, and the entry points in them.
 //!
-//! An entry point keeps its image loaded, and the image its context.
+//! An entry point keeps its image loaded, and the image its context. Unloading never waits for work in flight: the
+//! owner has settled the device.
 
 use std::collections::BTreeMap;
 use std::ffi::c_int;
@@ -91,8 +92,6 @@ impl Module {
 impl Drop for Loaded {
     fn drop(&mut self) {
         self.context.release(|| {
-            // A kernel of this image may still be queued, and the driver promises nothing for that case.
-            self.context.synchronize()?;
             // SAFETY: nothing uses the image after this.
             let image = unsafe { ManuallyDrop::take(&mut self.image) };
             raw::check_cust("cuModuleUnload", Image::drop(image).map_err(keep))

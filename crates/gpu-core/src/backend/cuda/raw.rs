@@ -19,6 +19,9 @@ pub(super) const NOT_FOUND: i32 = 500;
 /// The driver's integer for work that is still queued.
 pub(super) const NOT_READY: i32 = 600;
 
+/// The driver's integer for a capture whose streams were not all joined at its end.
+pub(super) const CAPTURE_UNJOINED: i32 = 904;
+
 /// Calls a driver function and turns its result into ours, under the function's name.
 macro_rules! call {
     ($function:ident($($argument:expr),* $(,)?)) => {

@@ -17,8 +17,8 @@ use crate::launch::{Cooperation, Launch};
 /// A stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    handle: Handle<CUstream_st>,
-    context: Arc<Context>,
+    pub(super) handle: Handle<CUstream_st>,
+    pub(super) context: Arc<Context>,
 }
 
 impl Stream {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::graph::Mark;
 use super::{EventTiming, Queue, Shared};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ struct Records {
     pending: Vec<u64>,
     /// When the last record was reached.
     time: Option<Instant>,
+    /// Where the last record stands, if it went to a capture.
+    mark: Option<Mark>,
 }
 
 impl EventState {
@@ -52,7 +55,7 @@ impl EventState {
 impl Event {
     pub(super) fn new(shared: Arc<Shared>, timing: EventTiming) -> Self {
         // Room for the records of a few streams, so that recording allocates nothing.
-        let records = Records { last: 0, pending: Vec::with_capacity(8), time: None };
+        let records = Records { last: 0, pending: Vec::with_capacity(8), time: None, mark: None };
         let state = Arc::new(EventState { records: Mutex::new(records) });
         Self { shared, state, timing }
     }
@@ -69,7 +72,19 @@ impl Event {
         let ticket = records.last;
         records.pending.push(ticket);
         records.time = None;
+        records.mark = None;
         (ticket, Arc::clone(&self.state))
+    }
+
+    /// Moves the event to a place in a capture, where it has no time.
+    pub(super) fn set_mark(&self, mark: Mark) {
+        let mut records = self.state.records();
+        records.time = None;
+        records.mark = Some(mark);
+    }
+
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.state.records().mark.clone()
     }
 
     pub(super) fn last_record(&self) -> (u64, Arc<EventState>) {
@@ -77,7 +92,7 @@ impl Event {
     }
 
     pub(crate) fn synchronize(&self) -> Result<()> {
-        match &mut *self.shared.queue() {
+        match &mut self.shared.state().queue {
             Queue::Eager => Ok(()),
             Queue::Simulated(simulator) => {
                 let (ticket, state) = self.last_record();
@@ -88,7 +103,7 @@ impl Event {
 
     /// Each look lets the simulated device go on a little, so that looking again and again comes to an end.
     pub(crate) fn is_complete(&self) -> Result<bool> {
-        if let Queue::Simulated(simulator) = &mut *self.shared.queue() {
+        if let Queue::Simulated(simulator) = &mut self.shared.state().queue {
             simulator.tick()?;
         }
         let (ticket, state) = self.last_record();

@@ -4,6 +4,7 @@
 //! hold slices of shared memory. Never checks arguments.
 
 mod event;
+mod graph;
 mod memory;
 mod properties;
 mod simulator;
@@ -12,10 +13,12 @@ mod stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use event::Event;
+pub(crate) use graph::Graph;
 pub(crate) use memory::{Memory, pointer};
 pub(crate) use properties::properties;
 pub(crate) use stream::Stream;
 
+use self::graph::Capture;
 use self::simulator::Simulator;
 use super::EventTiming;
 use crate::clock::Clock;
@@ -43,7 +46,16 @@ struct Shared {
     device: DeviceId,
     clock: Clock,
     /// Invariant: whoever runs an operation holds this lock, so operations never overlap.
-    queue: Mutex<Queue>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: Queue,
+    /// The capture that is on, to which the operations of its streams go in place of the queue.
+    capture: Option<Capture>,
+    /// Captures begun so far, of which each has its number.
+    captures: u64,
 }
 
 #[derive(Debug)]
@@ -53,9 +65,9 @@ enum Queue {
 }
 
 impl Shared {
-    /// A panic while it is held leaves a whole queue: work runs caught.
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic while it is held leaves a whole state: work runs caught.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,7 +77,8 @@ impl Host {
             Mode::Eager => Queue::Eager,
             Mode::Simulated { seed } => Queue::Simulated(Simulator::new(seed)),
         };
-        Self { shared: Arc::new(Shared { device, clock: Clock::real(), queue: Mutex::new(queue) }) }
+        let state = Mutex::new(State { queue, capture: None, captures: 0 });
+        Self { shared: Arc::new(Shared { device, clock: Clock::real(), state }) }
     }
 
     pub(crate) fn stream(&self) -> Stream {
@@ -77,7 +90,7 @@ impl Host {
     }
 
     pub(crate) fn synchronize(&self) -> Result<()> {
-        match &mut *self.shared.queue() {
+        match &mut self.shared.state().queue {
             Queue::Eager => Ok(()),
             Queue::Simulated(simulator) => simulator.drain(),
         }

@@ -6,12 +6,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::event::EventState;
+use super::graph::Graph;
 use super::run_caught;
 use crate::error::{Error, Result};
 
 /// One queued piece of work.
 pub(super) enum Work {
     Run(Box<dyn FnOnce() + Send>),
+    /// All of a graph, in an order that its edges leave open.
+    Replay(Graph),
     /// Passed when this record of the event was reached.
     Wait {
         event: Arc<EventState>,
@@ -23,6 +26,7 @@ impl std::fmt::Debug for Work {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Run(_) => "Run",
+            Self::Replay(_) => "Replay",
             Self::Wait { .. } => "Wait",
         })
     }
@@ -97,15 +101,18 @@ impl Simulator {
     fn step(&mut self) -> bool {
         let is_ready = |queue: &VecDeque<Work>| match queue.front() {
             None => false,
-            Some(Work::Run(_)) => true,
+            Some(Work::Run(_) | Work::Replay(_)) => true,
             Some(Work::Wait { event, ticket }) => event.is_passed(*ticket),
         };
         let ready: Vec<usize> =
             (0..self.queues.len()).filter(|&i| is_ready(&self.queues[i])).collect();
         let Some(&stream) = self.random.choice(&ready) else { return false };
-        if let Some(Work::Run(run)) = self.queues[stream].pop_front()
-            && let Err(panic) = run_caught(run)
-        {
+        let ran = match self.queues[stream].pop_front() {
+            Some(Work::Run(run)) => run_caught(run),
+            Some(Work::Replay(graph)) => graph.run_shuffled(&mut self.random),
+            Some(Work::Wait { .. }) | None => Ok(()),
+        };
+        if let Err(panic) = ran {
             // As after a trap on a GPU: what was queued never runs, so nothing touches memory any more.
             self.queues.iter_mut().for_each(VecDeque::clear);
             self.lost = Some(panic);
