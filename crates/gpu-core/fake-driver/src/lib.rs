@@ -39,3 +39,6 @@ mod op;
 mod promise;
 mod queue;
 mod span;
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,7 @@ enum Work {
     Record {
         event: u64,
         ticket: u64,
+        queued_ns: u64,
     },
     /// Passed when this record of the event was reached.
     Wait {
@@ -148,7 +149,8 @@ impl Driver {
     }
 
     pub(crate) fn submit_record(&mut self, stream: u64, event: u64, ticket: u64) {
-        self.push(stream, Work::Record { event, ticket });
+        let queued_ns = self.now_ns;
+        self.push(stream, Work::Record { event, ticket, queued_ns });
     }
 
     pub(crate) fn submit_wait(&mut self, stream: u64, event: u64, ticket: u64) {
@@ -232,9 +234,9 @@ impl Driver {
             Some(Work::Op { op, promise, queued_ns }) => {
                 self.perform(stream, &op, promise, queued_ns);
             }
-            Some(Work::Record { event, ticket }) => {
-                let now_ns = self.queues[&stream].now_ns.max(self.now_ns);
-                self.pass(event, ticket, now_ns);
+            Some(Work::Record { event, ticket, queued_ns }) => {
+                let passed_ns = self.queues[&stream].now_ns.max(queued_ns);
+                self.pass(event, ticket, passed_ns);
             }
             Some(Work::Wait { event, .. }) => {
                 let passed_ns = self.passed_ns(event);

@@ -2,7 +2,7 @@
 
 use gpu_core::{
     Device, DeviceSlice, DeviceSliceMut, Error, HostMemory, Kernel, KernelImage, Launch,
-    LaunchContract, Params, Prepared, Result,
+    LaunchContract, Module, Params, Prepared, Result,
 };
 
 pub(crate) struct Affine;
@@ -86,8 +86,33 @@ unsafe impl Kernel for Affine {
     }
 }
 
-pub(crate) fn prepare(device: &Device, launch: Launch) -> Result<Prepared<Affine>> {
+pub(crate) fn module(device: &Device) -> Result<Module> {
     // SAFETY: the PTX above is what `Affine` promises.
-    let module = unsafe { device.module(&KernelImage::Ptx(PTX.to_owned())) }?;
-    Prepared::new(device, &module, launch)
+    unsafe { device.module(&KernelImage::Ptx(PTX.to_owned())) }
+}
+
+pub(crate) fn prepare(device: &Device, launch: Launch) -> Result<Prepared<Affine>> {
+    Prepared::new(device, &module(device)?, launch)
+}
+
+/// The same kernel, launched as if its blocks waited for each other.
+pub(crate) struct Cooperative;
+
+// SAFETY: it is `Affine` in all that matters to memory.
+unsafe impl Kernel for Cooperative {
+    type Args<'a> = AffineArgs<'a>;
+
+    const CONTRACT: LaunchContract = LaunchContract::new("affine").cooperative();
+
+    fn check(args: &AffineArgs<'_>, launch: &Launch) -> Result<()> {
+        Affine::check(args, launch)
+    }
+
+    fn bind(args: &AffineArgs<'_>, params: &mut Params) {
+        Affine::bind(args, params);
+    }
+
+    fn reference(args: AffineArgs<'_>, launch: &Launch, memory: &HostMemory) {
+        Affine::reference(args, launch, memory);
+    }
 }

@@ -7,6 +7,8 @@ mod affine;
 mod captures;
 mod conformance;
 mod driver;
+mod driver_faults;
+mod driver_rules;
 mod faults;
 mod graphs;
 mod images;

@@ -6,13 +6,13 @@ use crate::affine::{self, AffineArgs};
 
 /// Whether the two streams of [`ping_pong`] wait for each other.
 #[derive(Clone, Copy, PartialEq)]
-enum Waits {
+pub(crate) enum Waits {
     All,
     NoneAtAll,
 }
 
 /// Two streams that add and double in turn, and what comes out.
-fn ping_pong(device: &Device, waits: Waits) -> Vec<f64> {
+pub(crate) fn ping_pong(device: &Device, waits: Waits) -> Vec<f64> {
     let streams = [device.stream().unwrap(), device.stream().unwrap()];
     let events = [device.event().unwrap(), device.event().unwrap()];
     let prepared = affine::prepare(device, Launch::linear(1, 32)).unwrap();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use cust_raw::{CU_MEMHOSTALLOC_PORTABLE, CUdeviceptr};
 
 use super::{Context, raw};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 /// Device memory.
 #[derive(Debug)]
@@ -28,13 +28,27 @@ impl Memory {
         unsafe { raw::call!(cuMemAlloc_v2(&raw mut address, bytes)) }?;
         // Owned from here on, so that a failure below gives it back.
         let memory = Self { address, context };
+        match memory.clear(bytes) {
+            Ok(()) => Ok(memory),
+            Err(error) => {
+                // The zeroes may still be on their way: whoever gets these addresses next must not meet them.
+                let waited = memory.context.synchronize();
+                if waited.is_err_and(|error| error.kind() != ErrorKind::Poisoned) {
+                    std::mem::forget(memory);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Fills with zeroes and waits. The context is bound.
+    fn clear(&self, bytes: usize) -> Result<()> {
         let default_stream = ptr::null_mut();
-        // SAFETY: the `bytes` bytes at `address` are ours and nothing else knows of them.
-        unsafe { raw::call!(cuMemsetD8Async(address, 0, bytes, default_stream)) }?;
+        // SAFETY: the `bytes` bytes at the address are ours and nothing else knows of them.
+        unsafe { raw::call!(cuMemsetD8Async(self.address, 0, bytes, default_stream)) }?;
         // Our streams do not wait for the default stream, so the host does.
         // SAFETY: a null handle is the default stream of the context that was bound.
-        unsafe { raw::call!(cuStreamSynchronize(default_stream)) }?;
-        Ok(memory)
+        unsafe { raw::call!(cuStreamSynchronize(default_stream)) }
     }
 
     pub(crate) fn address(&self) -> u64 {

@@ -159,7 +159,7 @@ impl Function {
             return Ok(());
         }
         let context = &self.loaded.context;
-        let max = properties::shared_bytes_per_block_optin(context.device);
+        let max = properties::shared_bytes_per_block_optin(context.device)?;
         if bytes > max {
             return Err(Error::Shared { kernel, bytes, max });
         }

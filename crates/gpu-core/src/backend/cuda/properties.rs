@@ -56,69 +56,72 @@ const TEXT_BYTES: u8 = 255;
 /// Where the system describes what hangs on its buses.
 const BUS: &str = "/sys/bus/pci/devices";
 
-/// Reads device `ordinal`. An attribute that the driver refuses to tell is 0 or false.
+/// Reads device `ordinal`. An attribute that the driver does not know is 0 or false.
 pub(super) fn read(ordinal: u32, device: Device) -> Result<DeviceProperties> {
     let number = |name: Attribute| attribute(device, name as c_int);
-    let flag = |name: Attribute| number(name) != 0;
+    let flag = |name: Attribute| number(name).map(|value| value != 0);
     let pci_bus_id = pci_bus_id(device.as_raw())?;
     Ok(DeviceProperties {
         backend: BackendKind::Cuda,
         ordinal,
         name: name(device.as_raw())?,
         capability: Some(Capability::new(
-            number(COMPUTE_CAPABILITY_MAJOR),
-            number(COMPUTE_CAPABILITY_MINOR),
+            number(COMPUTE_CAPABILITY_MAJOR)?,
+            number(COMPUTE_CAPABILITY_MINOR)?,
         )),
         driver_version: Some(driver_version()?),
         driver_release: telemetry::driver_release(),
         uuid: uuid(device.as_raw())?,
         numa_node: numa_node(Path::new(BUS), &pci_bus_id),
         pci_bus_id,
-        multiprocessors: number(MULTIPROCESSOR_COUNT),
-        warp_size: number(WARP_SIZE),
-        threads_per_block_max: number(MAX_THREADS_PER_BLOCK),
-        threads_per_multiprocessor_max: number(MAX_THREADS_PER_MULTIPROCESSOR),
-        blocks_per_multiprocessor_max: number(MAX_BLOCKS_PER_MULTIPROCESSOR),
-        block_max: [number(MAX_BLOCK_DIM_X), number(MAX_BLOCK_DIM_Y), number(MAX_BLOCK_DIM_Z)],
-        grid_max: [number(MAX_GRID_DIM_X), number(MAX_GRID_DIM_Y), number(MAX_GRID_DIM_Z)],
-        registers_per_block: number(MAX_REGISTERS_PER_BLOCK),
-        registers_per_multiprocessor: number(MAX_REGISTERS_PER_MULTIPROCESSOR),
-        shared_bytes_per_block: number(MAX_SHARED_MEMORY_PER_BLOCK),
-        shared_bytes_per_block_optin: number(MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
-        shared_bytes_per_multiprocessor: number(MAX_SHARED_MEMORY_PER_MULTIPROCESSOR),
-        shared_bytes_reserved_per_block: number(RESERVED_SHARED_MEMORY_PER_BLOCK),
-        constant_bytes: number(TOTAL_CONSTANT_MEMORY),
-        l2_bytes: number(L2_CACHE_SIZE),
-        l2_persisting_bytes_max: number(MAX_PERSISTING_L2_CACHE_SIZE),
+        multiprocessors: number(MULTIPROCESSOR_COUNT)?,
+        warp_size: number(WARP_SIZE)?,
+        threads_per_block_max: number(MAX_THREADS_PER_BLOCK)?,
+        threads_per_multiprocessor_max: number(MAX_THREADS_PER_MULTIPROCESSOR)?,
+        blocks_per_multiprocessor_max: number(MAX_BLOCKS_PER_MULTIPROCESSOR)?,
+        block_max: [number(MAX_BLOCK_DIM_X)?, number(MAX_BLOCK_DIM_Y)?, number(MAX_BLOCK_DIM_Z)?],
+        grid_max: [number(MAX_GRID_DIM_X)?, number(MAX_GRID_DIM_Y)?, number(MAX_GRID_DIM_Z)?],
+        registers_per_block: number(MAX_REGISTERS_PER_BLOCK)?,
+        registers_per_multiprocessor: number(MAX_REGISTERS_PER_MULTIPROCESSOR)?,
+        shared_bytes_per_block: number(MAX_SHARED_MEMORY_PER_BLOCK)?,
+        shared_bytes_per_block_optin: number(MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
+        shared_bytes_per_multiprocessor: number(MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?,
+        shared_bytes_reserved_per_block: number(RESERVED_SHARED_MEMORY_PER_BLOCK)?,
+        constant_bytes: number(TOTAL_CONSTANT_MEMORY)?,
+        l2_bytes: number(L2_CACHE_SIZE)?,
+        l2_persisting_bytes_max: number(MAX_PERSISTING_L2_CACHE_SIZE)?,
         memory_bytes: raw::check_cust("cuDeviceTotalMem_v2", device.total_memory())? as u64,
-        memory_bus_bits: number(GLOBAL_MEMORY_BUS_WIDTH),
-        memory_clock_khz: number(MEMORY_CLOCK_RATE),
-        clock_khz: number(CLOCK_RATE),
-        copy_engines: number(ASYNC_ENGINE_COUNT),
-        has_concurrent_kernels: flag(CONCURRENT_KERNELS),
-        has_cooperative_launch: flag(COOPERATIVE_LAUNCH),
-        has_unified_addressing: flag(UNIFIED_ADDRESSING),
-        has_pageable_memory_access: flag(PAGEABLE_MEMORY_ACCESS),
-        has_compute_preemption: flag(COMPUTE_PREEMPTION_SUPPORTED),
-        has_host_register: flag(HOST_REGISTER_SUPPORTED),
-        has_memory_pools: flag(MEMORY_POOLS_SUPPORTED),
-        has_clusters: attribute(device, CLUSTER_LAUNCH) != 0,
-        has_ecc: flag(ECC_ENABLED),
-        is_integrated: flag(INTEGRATED),
+        memory_bus_bits: number(GLOBAL_MEMORY_BUS_WIDTH)?,
+        memory_clock_khz: number(MEMORY_CLOCK_RATE)?,
+        clock_khz: number(CLOCK_RATE)?,
+        copy_engines: number(ASYNC_ENGINE_COUNT)?,
+        has_concurrent_kernels: flag(CONCURRENT_KERNELS)?,
+        has_cooperative_launch: flag(COOPERATIVE_LAUNCH)?,
+        has_unified_addressing: flag(UNIFIED_ADDRESSING)?,
+        has_pageable_memory_access: flag(PAGEABLE_MEMORY_ACCESS)?,
+        has_compute_preemption: flag(COMPUTE_PREEMPTION_SUPPORTED)?,
+        has_host_register: flag(HOST_REGISTER_SUPPORTED)?,
+        has_memory_pools: flag(MEMORY_POOLS_SUPPORTED)?,
+        has_clusters: attribute(device, CLUSTER_LAUNCH)? != 0,
+        has_ecc: flag(ECC_ENABLED)?,
+        is_integrated: flag(INTEGRATED)?,
     })
 }
 
 /// Shared memory a block may opt in to, in bytes.
-pub(super) fn shared_bytes_per_block_optin(device: Device) -> u32 {
+pub(super) fn shared_bytes_per_block_optin(device: Device) -> Result<u32> {
     attribute(device, MAX_SHARED_MEMORY_PER_BLOCK_OPTIN as c_int)
 }
 
-/// One attribute, by number: a driver knows more of them than the bindings have names for.
-fn attribute(device: Device, number: c_int) -> u32 {
+/// One attribute, by number: a driver knows more of them than the bindings have names for. 0 if it does not know this one.
+fn attribute(device: Device, number: c_int) -> Result<u32> {
     let mut value = 0;
     // SAFETY: the driver writes one integer; it refuses a number that it does not know.
-    let code = unsafe { symbols::cuDeviceGetAttribute(&raw mut value, number, device.as_raw()) };
-    if code == 0 { u32::try_from(value).unwrap_or(0) } else { 0 }
+    match unsafe { symbols::cuDeviceGetAttribute(&raw mut value, number, device.as_raw()) } {
+        0 => Ok(u32::try_from(value).unwrap_or(0)),
+        raw::INVALID_VALUE => Ok(0),
+        _ => Err(symbols::failure("cuDeviceGetAttribute")),
+    }
 }
 
 fn name(device: CUdevice) -> Result<String> {

@@ -8,6 +8,8 @@ use cust_raw::CUresult;
 use super::symbols;
 use crate::error::{Error, Result};
 
+/// The driver's integer for an argument that it does not know or accept.
+pub(super) const INVALID_VALUE: u32 = 1;
 /// The driver's integer for "there is no device".
 pub(super) const NO_DEVICE: i32 = 100;
 /// The driver's integer for an image that it cannot read.
