@@ -6,7 +6,7 @@ use fake_driver_client::{Fail, on_driver_without, on_fake_driver};
 use gpu_core::{BackendKind, Capability, Device, Error, ErrorKind, KernelImage, Launch, Prepared};
 
 use crate::affine::{self, Affine, AffineArgs, Cooperative};
-use crate::driver::{SEEDS, is_backend_built};
+use crate::driver::{SEEDS, is_backend_built, on_every_seed};
 use crate::simulator::{Waits, ping_pong};
 
 #[test]
@@ -97,27 +97,77 @@ fn each_device_has_its_own_memory_streams_and_attributes() {
     }
 }
 
+/// Runs `step` as all that a thread does: no call before it has made a context current there.
+fn alone<R: Send>(step: impl FnOnce() -> gpu_core::Result<R> + Send) -> R {
+    std::thread::scope(|scope| scope.spawn(step).join().unwrap()).unwrap()
+}
+
 #[test]
-fn threads_share_a_device_each_with_its_own_current_context() {
+fn every_call_may_be_the_first_of_its_thread() {
     if is_backend_built() {
         on_fake_driver(|driver| {
             driver.reset(3);
-            let device = Device::cuda(0).unwrap();
-            std::thread::scope(|scope| {
-                for value in 0..4 {
-                    let device = &device;
-                    scope.spawn(move || {
-                        let stream = device.stream().unwrap();
-                        let mut buffer = device.buffer::<u8>(100).unwrap();
-                        for _ in 0..20 {
-                            stream.write(&[value; 100], buffer.view_mut()).unwrap();
-                            assert_eq!(stream.read_vec(buffer.view()).unwrap(), [value; 100]);
-                        }
-                    });
-                }
-            });
-            drop(device);
-            driver.assert_clean("four threads");
+            let device = alone(|| Device::cuda(0));
+            let (stream, event) = (alone(|| device.stream()), alone(|| device.event()));
+            let marks = [alone(|| device.timed_event()), alone(|| device.timed_event())];
+            let input = alone(|| device.pinned::<f64>(8));
+            let mut output = alone(|| device.pinned::<f64>(8));
+            let (mut x, mut y) = (alone(|| device.buffer(8)), alone(|| device.buffer(8)));
+            let module = alone(|| affine::module(&device));
+            let launch = Launch::linear(1, 32).with_shared_bytes(64 << 10);
+            let prepared = alone(|| Prepared::<Affine>::new(&device, &module, launch));
+            alone(|| stream.record(&marks[0]));
+            // SAFETY: nothing writes to `input`, and dropping it waits for the device.
+            alone(|| unsafe { stream.upload(&input, x.view_mut()) });
+            alone(|| stream.copy(x.view(), y.view_mut()));
+            alone(|| stream.zero(y.view_mut()));
+            let args = AffineArgs { x: x.view(), y: y.view_mut(), factor: 1.0, offset: 4.0 };
+            alone(|| stream.launch(&prepared, args));
+            // SAFETY: nothing reads `output` before the stream was waited for.
+            alone(|| unsafe { stream.download(y.view(), &mut output) });
+            alone(|| stream.wait(&event));
+            alone(|| stream.record(&marks[1]));
+            alone(|| stream.is_idle());
+            alone(|| marks[1].is_complete());
+            alone(|| marks[1].synchronize());
+            alone(|| marks[1].elapsed_since(&marks[0]));
+            alone(|| stream.synchronize());
+            alone(|| device.synchronize());
+            alone(|| device.memory());
+            alone(|| prepared.attributes());
+            alone(|| prepared.blocks_per_multiprocessor());
+            assert_eq!(output[..], [4.0; 8]);
+            alone(|| Ok(drop(prepared)));
+            alone(|| Ok(drop(module)));
+            alone(|| Ok(drop((x, y))));
+            alone(|| Ok(drop(input)));
+            alone(|| Ok(drop(event)));
+            alone(|| Ok(drop(stream)));
+            alone(|| Ok(drop((output, marks, device))));
+            driver.assert_clean("alone");
+        });
+    }
+}
+
+#[test]
+fn page_locked_memory_and_images_stay_until_what_uses_them_has_run() {
+    if is_backend_built() {
+        on_every_seed(|device| {
+            let stream = device.stream().unwrap();
+            let prepared = affine::prepare(device, Launch::linear(1, 32)).unwrap();
+            let (x, mut y) = (device.buffer(8).unwrap(), device.buffer(8).unwrap());
+            let mut z = device.buffer(8).unwrap();
+            let input = device.pinned::<f64>(8).unwrap();
+            for _ in 0..5 {
+                // SAFETY: nothing writes to `input`; that dropping it waits is what is tested.
+                unsafe { stream.upload(&input, z.view_mut()) }.unwrap();
+            }
+            drop(input);
+            for _ in 0..5 {
+                let args = AffineArgs { x: x.view(), y: y.view_mut(), factor: 1.0, offset: 4.0 };
+                stream.launch(&prepared, args).unwrap();
+            }
+            drop(prepared);
         });
     }
 }
