@@ -102,6 +102,13 @@ fn alone<R: Send>(step: impl FnOnce() -> gpu_core::Result<R> + Send) -> R {
     std::thread::scope(|scope| scope.spawn(step).join().unwrap()).unwrap()
 }
 
+fn drop_alone<T: Send>(value: T) {
+    alone(move || {
+        drop(value);
+        Ok(())
+    });
+}
+
 #[test]
 fn every_call_may_be_the_first_of_its_thread() {
     if is_backend_built() {
@@ -137,13 +144,16 @@ fn every_call_may_be_the_first_of_its_thread() {
             alone(|| prepared.attributes());
             alone(|| prepared.blocks_per_multiprocessor());
             assert_eq!(output[..], [4.0; 8]);
-            alone(|| Ok(drop(prepared)));
-            alone(|| Ok(drop(module)));
-            alone(|| Ok(drop((x, y))));
-            alone(|| Ok(drop(input)));
-            alone(|| Ok(drop(event)));
-            alone(|| Ok(drop(stream)));
-            alone(|| Ok(drop((output, marks, device))));
+            let graph = alone(|| stream.capture(|| stream.zero(y.view_mut())));
+            alone(|| stream.replay(&graph));
+            drop_alone(graph);
+            drop_alone(prepared);
+            drop_alone(module);
+            drop_alone((x, y));
+            drop_alone(input);
+            drop_alone(event);
+            drop_alone(stream);
+            drop_alone((output, marks, device));
             driver.assert_clean("alone");
         });
     }
