@@ -33,7 +33,7 @@ enum Outcome {
 
 /// Ordered so that what fails most often and costs least comes first, and what builds on the same
 /// artifacts stands together.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::cargo("format", "cargo fmt --all --check"),
     Step::cargo("lints", "cargo clippy --workspace --all-targets -- -D warnings"),
     Step::cargo(
@@ -42,6 +42,11 @@ const STEPS: [Step; 10] = [
     ),
     // One build of the tests with everything in it; without the CUDA backend only the crate that has one differs.
     Step::cargo("tests, layers, tidy", "cargo test --workspace --features gpu-core/cuda"),
+    // Other flags would rebuild everything, so this has a folder of its own.
+    Step::cargo(
+        "model checking",
+        "RUSTFLAGS=--cfg=loom CARGO_TARGET_DIR=target/loom cargo test --package memory-pipeline --lib loom",
+    ),
     Step::cargo("tests without cuda", "cargo test --package gpu-core"),
     Step::cargo("documentation", "RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps"),
     Step::own("kernels", "cargo xtask kernels", compile_kernels),

@@ -137,5 +137,7 @@ impl std::fmt::Debug for PinnedMemoryPool {
     }
 }
 
+#[cfg(all(test, loom))]
+mod model;
 #[cfg(all(test, not(loom)))]
 mod tests;
