@@ -49,6 +49,24 @@ impl<I: Pod, O: Pod> Flight<I, O> {
         unsafe { self.lanes.download.download(from, output) }
     }
 
+    /// The input, to be written.
+    ///
+    /// # Safety
+    /// Until the borrow ends, no copy queued or recorded through this flight runs.
+    pub(crate) unsafe fn input_mut(&mut self) -> &mut [I] {
+        let (input, _) = self.leases.as_mut().expect(HELD);
+        input
+    }
+
+    /// The output, to be read.
+    ///
+    /// # Safety
+    /// As for [`input_mut`](Self::input_mut).
+    pub(crate) unsafe fn output(&self) -> &[O] {
+        let (_, output) = self.leases.as_ref().expect(HELD);
+        output
+    }
+
     /// The leases of a batch that is done.
     ///
     /// # Safety

@@ -44,7 +44,9 @@ mod fleet;
 mod flight;
 mod lane;
 mod optimizer;
+mod passage;
 mod pool;
+mod replay;
 mod report;
 mod slot;
 mod stage;
@@ -62,6 +64,7 @@ pub use pool::{
     BUFFERS_MAX, CLASSES_MAX, ClassStats, Exhaustion, Lease, PinnedMemoryPool, PoolConfig,
     PoolStats, SizeClass,
 };
+pub use replay::{Replay, ReplayConfig, ReplayFailed, ReplayInFlight};
 pub use report::{
     Ceiling, LaneTimes, Measured, Overlap, PipelineReport, Span, TIMELINE_BATCHES_MAX,
 };

@@ -44,13 +44,11 @@ pub(crate) struct Ticket<I: Pod, O: Pod> {
 
 impl<I: Pod, O: Pod> Ticket<I, O> {
     pub(crate) fn new(device: &Device, timing: Timing) -> gpu_core::Result<Self> {
-        let passed =
-            Passed { upload: device.event()?, compute: device.event()?, download: device.event()? };
         let times = match timing {
             Timing::Off => None,
             Timing::OneIn(_) => Some(Times::new(device)?),
         };
-        Ok(Self { passed, times, flight: None })
+        Ok(Self { passed: Passed::new(device)?, times, flight: None })
     }
 }
 
@@ -60,6 +58,12 @@ pub(crate) struct Passed {
     pub(crate) upload: Event,
     pub(crate) compute: Event,
     pub(crate) download: Event,
+}
+
+impl Passed {
+    pub(crate) fn new(device: &Device) -> gpu_core::Result<Self> {
+        Ok(Self { upload: device.event()?, compute: device.event()?, download: device.event()? })
+    }
 }
 
 /// When a timed batch was in each lane.

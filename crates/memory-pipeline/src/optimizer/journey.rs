@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use gpu_core::Stream;
-
 use super::{Batch, MemoryOptimizer, place};
 use crate::error::{Error, Rejected, Result, Step};
 use crate::flight::Flight;
+use crate::passage::Passage;
 use crate::pool::Lease;
 use crate::report::BatchRecord;
-use crate::slot::{Marks, Ticket};
+use crate::slot::Ticket;
 use crate::stage::Stage;
 
 impl<S: Stage> MemoryOptimizer<S> {
@@ -46,54 +45,23 @@ impl<S: Stage> MemoryOptimizer<S> {
         batch: u64,
         flight: &mut Flight<S::Input, S::Output>,
     ) -> Result<(), (Step, gpu_core::Error)> {
-        let (up, compute, down) = (&self.lanes.upload, &self.lanes.compute, &self.lanes.download);
-        let slot = &mut self.slots[place(batch, self.config.depth)];
         let Ticket { passed, times, .. } = &self.tickets[place(batch, self.tickets.len())];
         let times = times.as_ref().filter(|_| self.config.timing.is_timed(batch));
         // The batch that last used this slot, whose ticket is still its own: there are at least as many as slots.
         // If the host has seen it done, nothing needs to wait for it.
         let last = batch.checked_sub(self.config.depth as u64);
         let last = last.filter(|&last| last >= self.completed);
-        let last = last.map(|last| &self.tickets[place(last, self.tickets.len())].passed);
-        let (input_len, output_len) = flight.lens();
-        let failed = |step| move |source| (step, source);
-
-        let mut upload = || {
-            if let Some(last) = last {
-                up.wait(&last.compute)?; // it has read the input that we overwrite
-            }
-            if batch == 0 && times.is_some() {
-                up.record(&self.origin)?;
-            }
-            timed(up, times.map(|times| &times.upload), || {
-                flight.upload(slot.input.view_mut().range(0..input_len)?)
-            })?;
-            up.record(&passed.upload)
+        let passage = Passage {
+            lanes: &self.lanes,
+            slot: &mut self.slots[place(batch, self.config.depth)],
+            stage: &mut self.stage,
+            flight,
+            passed,
+            last: last.map(|last| &self.tickets[place(last, self.tickets.len())].passed),
+            times,
+            origin: times.filter(|_| batch == 0).map(|_| &self.origin),
         };
-        upload().map_err(failed(Step::Upload))?;
-
-        let mut run = || {
-            compute.wait(&passed.upload)?;
-            if let Some(last) = last {
-                compute.wait(&last.download)?; // it has left with the output that we overwrite
-            }
-            timed(compute, times.map(|times| &times.compute), || {
-                let input = slot.input.view().range(0..input_len)?;
-                let output = slot.output.view_mut().range(0..output_len)?;
-                self.stage.enqueue(compute, input, output)
-            })?;
-            compute.record(&passed.compute)
-        };
-        run().map_err(failed(Step::Compute))?;
-
-        let mut download = || {
-            down.wait(&passed.compute)?;
-            timed(down, times.map(|times| &times.download), || {
-                flight.download(slot.output.view().range(0..output_len)?)
-            })?;
-            down.record(&passed.download)
-        };
-        download().map_err(failed(Step::Download))
+        passage.queue()
     }
 
     /// Waits for the oldest batch in flight; `None` if there is none.
@@ -157,16 +125,4 @@ impl<S: Stage> MemoryOptimizer<S> {
         output.resize(output_len)?;
         Ok(output)
     }
-}
-
-/// Queues `work` in a lane, between two marks if it is timed.
-fn timed(
-    lane: &Stream,
-    marks: Option<&Marks>,
-    work: impl FnOnce() -> gpu_core::Result<()>,
-) -> gpu_core::Result<()> {
-    let Some(marks) = marks else { return work() };
-    lane.record(&marks.start)?;
-    work()?;
-    lane.record(&marks.end)
 }

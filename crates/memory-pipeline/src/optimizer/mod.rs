@@ -194,7 +194,7 @@ impl<S: Stage> std::fmt::Debug for MemoryOptimizer<S> {
 }
 
 /// Where batch number `batch` sits in a ring of `len` places.
-fn place(batch: u64, len: usize) -> usize {
+pub(crate) fn place(batch: u64, len: usize) -> usize {
     #[expect(clippy::cast_possible_truncation, reason = "the remainder is below `len`, a usize")]
     let place = (batch % len as u64) as usize;
     place

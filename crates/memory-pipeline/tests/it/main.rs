@@ -11,5 +11,6 @@ mod interleavings;
 mod kernels;
 mod pool;
 mod refusals;
+mod replays;
 mod reports;
 mod staging;
