@@ -188,12 +188,30 @@ fn program() -> Program {
 
 /// The commit that this program was built from, where something tells it.
 pub fn commit() -> Option<String> {
-    let from_file = || {
-        let program = std::env::current_exe().ok()?;
-        let mut folders = program.ancestors().skip(1).take(2);
-        folders.find_map(|folder| std::fs::read_to_string(folder.join(COMMIT_FILE)).ok())
-    };
+    let from_file = || commit_beside(&std::env::current_exe().ok()?);
     let text = std::env::var(COMMIT_VARIABLE).ok().or_else(from_file)?;
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn commit_beside(program: &Path) -> Option<String> {
+    let mut folders = program.ancestors().skip(1).take(2);
+    folders.find_map(|folder| std::fs::read_to_string(folder.join(COMMIT_FILE)).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commit_is_found_beside_a_program_and_above_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = |program: &str| commit_beside(&folder.path().join(program));
+        assert_eq!(found("bin/pool"), None);
+        std::fs::write(folder.path().join(COMMIT_FILE), "abc").unwrap();
+        for program in ["slo-bench", "bin/pool"] {
+            assert_eq!(found(program).as_deref(), Some("abc"), "{program}");
+        }
+        assert_eq!(found("one/two/pool"), None);
+    }
 }
