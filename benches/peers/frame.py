@@ -48,7 +48,7 @@ class Frame:
                       self.agent.mu]
 
     def transfer_entropies(self):
-        """Bits from each channel to each other, the target first; 0 from a channel to itself, where all quotients are 1."""
+        """Bits to each channel from each, 0 to itself, where all quotients are 1."""
         following, now = self.history[1:], self.history[:-1]
         not_following, not_now = 1 - following, 1 - now
         own = torch.stack([not_following * not_now, not_following * now, following * not_now, following * now], 2)
@@ -69,10 +69,11 @@ class Frame:
         blocks.mul_(0.9).add_(0.1 * share[:, None, :, None]).clamp_(0, 1)
 
     def synchronise(self):
-        """Three steps of the banks; their coherence. R sin(Phi - phi) is the mean sine times cos phi less the reverse."""
+        """Three steps of the banks; their coherence."""
         drive = self.frequencies + DRIVE * torch.stack([self.agent.mu, self.network.theta.sin()])
         for _ in range(BANK_STEPS):
             s, c = self.phases.sin(), self.phases.cos()
+            # R sin(Phi - phi), by the formula for the sine of a difference.
             own = s.mean(1, keepdim=True) * c - c.mean(1, keepdim=True) * s
             other = s.flip(0) * c - c.flip(0) * s
             self.phases.add_(drive + PULL * own + other, alpha=BANK_DT)
