@@ -6,7 +6,6 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{anyhow, bail};
 
-use crate::program::Profile;
 use crate::stopwatch::{Seconds, Stopwatch};
 use crate::terminal::{note, say};
 use crate::workspace::Workspace;
@@ -148,7 +147,7 @@ fn validate(workspace: &Workspace) -> anyhow::Result<Outcome> {
 }
 
 fn check_linkage(workspace: &Workspace) -> anyhow::Result<Outcome> {
-    let program = program::build(workspace, Profile::Release)?;
+    let program = program::build(workspace)?;
     linkage::check(&program).map(|()| Outcome::Passed)
 }
 

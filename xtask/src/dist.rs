@@ -10,13 +10,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::kernels::{self, Manifest};
 use crate::process::{Missing, Usage};
-use crate::program::Profile;
 use crate::stopwatch::Stopwatch;
 use crate::terminal::say;
 use crate::workspace::Workspace;
 use crate::{linkage, program, traces};
 
 const README: &str = include_str!("dist_readme.txt");
+/// Folder of the programs beside the main one.
+const BIN: &str = "bin";
 const SUMS: &str = "SHA256SUMS";
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,8 @@ pub(crate) struct Args {
 
 /// What goes into the folder.
 struct Parts<'a> {
-    program: &'a Path,
+    /// Each with its name.
+    programs: &'a [(String, PathBuf)],
     images: &'a Path,
     manifest: &'a Manifest,
     root: &'a Path,
@@ -48,16 +50,18 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     let Some(manifest) = kernels::ensure(workspace, &kernels::Args::default())? else {
         bail!("kernels/src holds no .cu file: there is nothing to distribute");
     };
-    let program = program::build(workspace, Profile::Dist)?;
-    linkage::check(&program)?;
+    let programs = program::build_all(workspace)?;
     let folders = traces::folders(workspace);
-    traces::check(&program, &folders)?;
+    for (_, program) in &programs {
+        linkage::check(program)?;
+        traces::check(program, &folders)?;
+    }
     for image in manifest.images.values() {
         traces::check(&workspace.images().join(&image.file), &folders)?;
     }
     let commit = program::commit(workspace);
     let parts = Parts {
-        program: &program,
+        programs: &programs,
         images: &workspace.images(),
         manifest: &manifest,
         root: &workspace.root,
@@ -111,7 +115,12 @@ fn assemble(parts: &Parts<'_>, out: &Path) -> anyhow::Result<usize> {
 fn fill(parts: &Parts<'_>, folder: &Path) -> anyhow::Result<usize> {
     fs::create_dir_all(folder.join("kernels"))?;
     fs::create_dir(folder.join("contracts"))?;
-    copy(parts.program, &folder.join(program::NAME))?;
+    fs::create_dir(folder.join(BIN))?;
+    for (name, program) in parts.programs {
+        let place =
+            if name == program::NAME { folder.join(name) } else { folder.join(BIN).join(name) };
+        copy(program, &place)?;
+    }
     for image in parts.manifest.images.values() {
         copy(&parts.images.join(&image.file), &folder.join("kernels").join(&image.file))?;
     }
@@ -188,6 +197,7 @@ mod tests {
         fs::create_dir_all(root.join("contracts")).unwrap();
         fs::create_dir_all(root.join("images")).unwrap();
         fs::write(root.join("program"), "binary").unwrap();
+        fs::write(root.join("question"), "another").unwrap();
         fs::write(root.join("contracts/w.toml"), "limit = 1").unwrap();
         fs::write(root.join("LICENSE-MIT"), "MIT").unwrap();
         fs::write(root.join("images/twice.fatbin"), "image").unwrap();
@@ -199,8 +209,10 @@ mod tests {
     }
 
     fn assemble_in(root: &Path, manifest: &Manifest, out: &Path) -> anyhow::Result<usize> {
-        let (program, images) = (root.join("program"), root.join("images"));
-        let parts = Parts { program: &program, images: &images, manifest, root, commit: "abc" };
+        let programs =
+            [(program::NAME.into(), root.join("program")), ("pool".into(), root.join("question"))];
+        let images = root.join("images");
+        let parts = Parts { programs: &programs, images: &images, manifest, root, commit: "abc" };
         assemble(&parts, out)
     }
 
@@ -208,12 +220,13 @@ mod tests {
     fn the_folder_holds_what_it_lists_and_its_sums_are_right() {
         let (folder, manifest) = root();
         let out = folder.path().join("out/temper");
-        assert_eq!(assemble_in(folder.path(), &manifest, &out).unwrap(), 8);
+        assert_eq!(assemble_in(folder.path(), &manifest, &out).unwrap(), 9);
         let expected = [
             "COMMIT",
             "LICENSE-MIT",
             "README.txt",
             "SHA256SUMS",
+            "bin/pool",
             "contracts/w.toml",
             "kernels/manifest.json",
             "kernels/twice.fatbin",
@@ -226,7 +239,7 @@ mod tests {
         check.args(["--check", "--quiet", SUMS]).current_dir(&out);
         assert!(check.status().unwrap().success());
         let sums = fs::read_to_string(out.join(SUMS)).unwrap();
-        assert_eq!(sums.lines().count(), 7);
+        assert_eq!(sums.lines().count(), 8);
         assert!(sums.contains("  kernels/twice.fatbin\n"));
     }
 

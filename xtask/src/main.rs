@@ -12,6 +12,7 @@ mod kernels;
 #[cfg(test)]
 mod layers;
 mod linkage;
+mod measure;
 mod process;
 mod program;
 mod sanitize;
@@ -57,6 +58,11 @@ enum CliCommand {
     /// ARGS go to `slo-bench bench`; try `cargo xtask bench --help`.
     #[command(disable_help_flag = true)]
     Bench(program::Args),
+    /// Answer one question by measuring: run a program of benches/
+    ///
+    /// ARGS go to the program; try `cargo xtask measure thermodynamic --help`.
+    #[command(disable_help_flag = true)]
+    Measure(measure::Args),
     /// Compile the CUDA kernels to images, with a table of registers, shared memory and spills
     Kernels(kernels::Args),
     /// Say what is here, what is missing and what to do
@@ -85,6 +91,7 @@ fn execute(command: &CliCommand) -> anyhow::Result<ExitCode> {
     match command {
         CliCommand::Validate(args) => validate::run(&workspace, args),
         CliCommand::Bench(args) => bench::run(&workspace, args),
+        CliCommand::Measure(args) => measure::run(&workspace, args),
         CliCommand::Kernels(args) => kernels::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         CliCommand::Doctor => doctor::run(&workspace),
         CliCommand::Dist(args) => dist::run(&workspace, args).map(|()| ExitCode::SUCCESS),

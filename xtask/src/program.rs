@@ -1,8 +1,9 @@
-//! The program that does the work, `slo-bench`: built, given its surroundings and run.
+//! The programs that do the work, `slo-bench` and those of `benches/`: built, given their surroundings and run.
 //!
-//! Never reads its reports or changes its exit code: what it says is the verdict.
+//! Never reads their reports or changes their exit codes: what they say is the verdict.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
@@ -16,6 +17,8 @@ use crate::workspace::Workspace;
 use crate::{kernels, traces};
 
 pub(crate) const NAME: &str = "slo-bench";
+/// The package of the programs that measure one question each.
+const BENCHES: &str = "benches";
 /// Tells the program which commit it was built from; it cannot ask git where it runs.
 const COMMIT_VARIABLE: &str = "TEMPER_COMMIT";
 const REQUIRE_GPU: &str = "--require-gpu";
@@ -33,15 +36,32 @@ pub(crate) fn run(
     command: &str,
     args: &[OsString],
 ) -> anyhow::Result<ExitCode> {
+    start(workspace, NAME, NAME, &[&[command.into()], args].concat())
+}
+
+/// Brings images and the program `name` of `benches/` up to date, then runs it.
+pub(crate) fn measure(
+    workspace: &Workspace,
+    name: &str,
+    args: &[OsString],
+) -> anyhow::Result<ExitCode> {
+    start(workspace, BENCHES, name, args)
+}
+
+fn start(
+    workspace: &Workspace,
+    package: &str,
+    name: &str,
+    args: &[OsString],
+) -> anyhow::Result<ExitCode> {
     if expects_gpu(args) {
         refresh_images(workspace, args)?;
     }
-    let program = build(workspace, Profile::Release)?;
-    let mut command_line = self::command(workspace, &program);
-    command_line.arg(command).args(args);
-    let status = command_line
-        .status()
-        .with_context(|| format!("cannot start {}", process::display(&command_line)))?;
+    let program = build_one(workspace, package, name)?;
+    let mut command = command(workspace, &program);
+    command.args(args);
+    let status =
+        command.status().with_context(|| format!("cannot start {}", process::display(&command)))?;
     Ok(exit_code(status))
 }
 
@@ -52,32 +72,52 @@ pub(crate) fn command(workspace: &Workspace, program: &Path) -> Command {
     command
 }
 
-/// How the program is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// To run here.
-    Release,
-    /// To be copied elsewhere: without symbols, and without names of this machine's folders.
-    Dist,
+/// Builds `slo-bench` with the CUDA backend, to run here; the compiler's progress is shown.
+pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    build_one(workspace, NAME, NAME)
 }
 
-/// Builds the program with the CUDA backend; the compiler's progress is shown.
-pub(crate) fn build(workspace: &Workspace, profile: Profile) -> anyhow::Result<PathBuf> {
+fn build_one(workspace: &Workspace, package: &str, name: &str) -> anyhow::Result<PathBuf> {
     let mut command = workspace.cargo();
-    let profile = match profile {
-        Profile::Release => "release",
-        // Each profile has a folder of its own: the flags cause no build of the other one.
-        Profile::Dist => {
-            command.env("CARGO_ENCODED_RUSTFLAGS", traces::rust_flags(workspace));
-            "dist"
-        }
-    };
-    note!("{NAME}: building (profile {profile}, feature cuda)");
-    command.args(["build", "--profile", profile, "--package", NAME, "--features", "cuda"]);
+    note!("{name}: building (profile release, feature cuda)");
+    command.args(["build", "--release", "--package", package, "--features", "cuda"]);
+    command.args(["--bin", name]);
     let shown = process::display(&command);
-    command.args(["--bin", NAME]);
-    let program = executables(command)?.into_iter().find(|(name, _)| name == NAME);
-    program.map(|(_, path)| path).ok_or_else(|| anyhow!("`{shown}` built no program called {NAME}"))
+    let program = executables(command)?.into_iter().find(|(built, _)| built == name);
+    program.map(|(_, path)| path).ok_or_else(|| anyhow!("`{shown}` built no program called {name}"))
+}
+
+/// Builds every program with the CUDA backend to be copied elsewhere, without symbols and without names of this
+/// machine's folders; each with its name.
+pub(crate) fn build_all(workspace: &Workspace) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let mut command = workspace.cargo();
+    command.env("CARGO_ENCODED_RUSTFLAGS", traces::rust_flags(workspace));
+    note!("{NAME}, {BENCHES}: building (profile dist, feature cuda)");
+    // A profile of its own has a folder of its own: the flags cause no build of the other one.
+    command.args(["build", "--profile", "dist", "--package", NAME, "--package", BENCHES]);
+    command.args(["--features", "cuda", "--bins"]);
+    let shown = process::display(&command);
+    let mut programs = executables(command)?;
+    programs.sort();
+    if programs.iter().any(|(name, _)| name == NAME) {
+        Ok(programs)
+    } else {
+        bail!("`{shown}` built no program called {NAME}")
+    }
+}
+
+/// The programs of `benches/`, sorted.
+pub(crate) fn questions(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let folder = workspace.root.join(BENCHES).join("src/bin");
+    let entries =
+        fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Runs a cargo command and returns the programs that it built, each with the name of its target. Cargo tells
@@ -117,7 +157,7 @@ pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     match status.code().map(u8::try_from) {
         Some(Ok(code)) => ExitCode::from(code),
         _ => {
-            note!("error: {NAME} ended without an exit code ({status})");
+            note!("error: the program ended without an exit code ({status})");
             ExitCode::FAILURE
         }
     }

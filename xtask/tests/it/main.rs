@@ -15,7 +15,7 @@ fn stderr(output: &Output) -> String {
 fn without_arguments_every_command_is_listed() {
     let output = xtask(&[]);
     let text = stderr(&output);
-    for command in ["validate", "bench", "kernels", "doctor", "dist", "sanitize", "ci"] {
+    for command in ["validate", "bench", "measure", "kernels", "doctor", "dist", "sanitize", "ci"] {
         assert!(
             text.lines().any(|line| line.trim_start().starts_with(command)),
             "{command}: {text}"
@@ -26,11 +26,20 @@ fn without_arguments_every_command_is_listed() {
 
 #[test]
 fn an_unknown_command_or_option_is_bad_usage() {
-    for args in [["measure", ""], ["kernels", "--fast"]] {
+    for args in [["mesure", ""], ["kernels", "--fast"]] {
         let output = xtask(&args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(stderr(&output).starts_with("error: "), "{args:?}");
     }
+}
+
+#[test]
+fn an_unknown_program_is_answered_with_those_there_are() {
+    let output = xtask(&["measure", "pole", "--quick"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("`pole`") && text.contains("active-inference, frame"), "{text}");
 }
 
 #[test]
