@@ -2,7 +2,7 @@
 //!
 //! Dropping waits for the device first: the driver documents only that freeing *may* wait.
 //! So a steady state frees nothing, and a program that drops too early is slow, never wrong. If the driver
-//! cannot say whether the device is done, the memory is kept for ever. While the device has a graph, what is dropped
+//! cannot say whether the device is done, the memory is kept until it can, in the end for ever. While the device has a graph, what is dropped
 //! is freed with the last graph.
 
 use std::marker::PhantomData;

@@ -131,11 +131,17 @@ impl Captures {
 
     /// Frees what nothing names any more: at once when the device has settled, or after its last graph.
     ///
-    /// If the driver cannot say whether it has settled, it is kept for ever.
+    /// If the driver cannot say whether it has settled, it is kept until the driver can, which is asked with every next
+    /// drop and last with that of the device; then for ever.
     pub(crate) fn retire(&self, device: &DeviceInner, retired: Parked) {
         let mut parking = self.parking();
         parking.parked.push(retired);
         parking.sweep(device);
+    }
+
+    /// Frees what earlier attempts had to keep. For a device that goes.
+    pub(crate) fn sweep(&self, device: &DeviceInner) {
+        self.parking().sweep(device);
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<Error>> {
@@ -155,10 +161,16 @@ impl Parking {
         if self.is_capturing || !self.parked.iter_mut().any(is_due) {
             return;
         }
-        let is_settled = device.settle();
-        for due in self.parked.extract_if(.., is_due) {
-            if is_settled { drop(due) } else { std::mem::forget(due) }
+        if device.settle() {
+            self.parked.extract_if(.., is_due).for_each(drop);
         }
+    }
+}
+
+impl Drop for Parking {
+    /// What is left may still be in use, as far as the driver could say.
+    fn drop(&mut self) {
+        self.parked.drain(..).for_each(std::mem::forget);
     }
 }
 

@@ -89,6 +89,12 @@ impl DeviceInner {
     }
 }
 
+impl Drop for DeviceInner {
+    fn drop(&mut self) {
+        self.captures.sweep(self);
+    }
+}
+
 impl Device {
     fn new(
         id: DeviceId,

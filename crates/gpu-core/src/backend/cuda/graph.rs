@@ -78,6 +78,15 @@ impl Stream {
     }
 
     pub(crate) fn end_capture(&self) -> Result<Graph> {
+        let ended = self.take_captured();
+        if ended.is_err() && matches!(self.is_captured(), Ok(true)) {
+            // A capture that stays on would keep its streams and all that is dropped from now on.
+            drop(self.take_captured());
+        }
+        ended
+    }
+
+    fn take_captured(&self) -> Result<Graph> {
         self.context.bind()?;
         let mut template = ptr::null_mut();
         // SAFETY: the stream lives as long as `self`, and the driver writes one handle.
