@@ -69,7 +69,7 @@ enum CliCommand {
     Doctor,
     /// Make a folder that runs on a machine with a driver but neither Rust nor toolkit
     Dist(dist::Args),
-    /// Run the kernels' tests on a GPU under compute-sanitizer: memcheck, then racecheck
+    /// Run the kernels' tests on a GPU under compute-sanitizer: memcheck, racecheck, synccheck
     Sanitize,
     /// Run everything that CI runs: format, lints, tests, documentation, kernels, validate
     Ci,
