@@ -48,7 +48,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
-    /// The main job: check everything on this machine; the last line is PASS or FAIL
+    /// The main job: check everything on this machine; the last line begins with the verdict
     ///
     /// ARGS go to `slo-bench validate`; try `cargo xtask validate --help`.
     #[command(disable_help_flag = true)]

@@ -30,8 +30,7 @@ fn main() -> slo_bench::Result<()> {
     }
     println!("p99.9 {:?} ns", recorder.quantile(Quantile::P999));
     for clause in contract.judge(&recorder) {
-        let (quantile, limit) = (&clause.quantile, clause.limit_ms);
-        println!("{} {quantile} < {limit} ms: {:?} ms", clause.verdict, clause.measured_ms);
+        println!("{} {}: {}", clause.verdict, clause.promise, clause.seen);
     }
     Ok(())
 }

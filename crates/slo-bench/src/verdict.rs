@@ -18,7 +18,12 @@ pub enum Verdict {
         /// Why not.
         reason: String,
     },
-    /// It was tried, but what was seen decides nothing. Never counts as a pass.
+    /// What was seen is sound and too little to tell. Never counts as a pass.
+    Inconclusive {
+        /// What is missing.
+        reason: String,
+    },
+    /// What was seen says nothing about what was asked, such as a run that never settled. Never counts as a pass.
     Invalid {
         /// Why not.
         reason: String,
@@ -31,32 +36,40 @@ impl Verdict {
         Self::Skipped { reason: reason.into() }
     }
 
-    /// A check that decides nothing because of `reason`.
+    /// A check that cannot be decided yet because of `reason`.
+    pub fn inconclusive(reason: impl Into<String>) -> Self {
+        Self::Inconclusive { reason: reason.into() }
+    }
+
+    /// A check whose evidence is void because of `reason`.
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self::Invalid { reason: reason.into() }
     }
 
     /// Whether this stands in the way of an overall pass.
     pub fn is_bad(&self) -> bool {
-        matches!(self, Self::Fail | Self::Invalid { .. })
+        matches!(self, Self::Fail | Self::Inconclusive { .. } | Self::Invalid { .. })
     }
 
-    /// Why it was skipped or is invalid.
+    /// Why it is neither a pass nor a failure.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Skipped { reason } | Self::Invalid { reason } => Some(reason),
+            Self::Skipped { reason } | Self::Inconclusive { reason } | Self::Invalid { reason } => {
+                Some(reason)
+            }
             Self::Pass | Self::Fail => None,
         }
     }
 
-    /// What several come to together: a failure wins, then an invalid one, then a pass.
+    /// What several come to together: a failure wins, then an invalid one, then an inconclusive one, then a pass.
     /// All skipped, or none at all, is skipped.
     pub fn all<'a>(verdicts: impl IntoIterator<Item = &'a Self>) -> Self {
         let weight = |verdict: &Self| match verdict {
             Self::Skipped { .. } => 0,
             Self::Pass => 1,
-            Self::Invalid { .. } => 2,
-            Self::Fail => 3,
+            Self::Inconclusive { .. } => 2,
+            Self::Invalid { .. } => 3,
+            Self::Fail => 4,
         };
         let mut worst: Option<&Self> = None;
         for verdict in verdicts {
@@ -74,6 +87,7 @@ impl std::fmt::Display for Verdict {
             Self::Pass => "PASS",
             Self::Fail => "FAIL",
             Self::Skipped { .. } => "SKIPPED",
+            Self::Inconclusive { .. } => "INCONCLUSIVE",
             Self::Invalid { .. } => "INVALID",
         })
     }
@@ -91,17 +105,26 @@ impl From<bool> for Verdict {
 pub enum Exit {
     /// 0: everything holds; what needs a missing device was skipped.
     Pass,
-    /// 1: a check failed or decided nothing.
+    /// 1: a check failed.
     Fail,
     /// 2: bad usage or bad input.
     Usage,
     /// 3: the environment: a GPU that is required and missing, no driver, no image, a folder that cannot be written.
     Environment,
+    /// 4: nothing failed, but something could not be decided with what was seen.
+    Inconclusive,
+    /// 5: nothing failed, but what was seen of something is void.
+    Invalid,
 }
 
 impl From<&Verdict> for Exit {
     fn from(verdict: &Verdict) -> Self {
-        if verdict.is_bad() { Self::Fail } else { Self::Pass }
+        match verdict {
+            Verdict::Pass | Verdict::Skipped { .. } => Self::Pass,
+            Verdict::Fail => Self::Fail,
+            Verdict::Inconclusive { .. } => Self::Inconclusive,
+            Verdict::Invalid { .. } => Self::Invalid,
+        }
     }
 }
 
@@ -122,6 +145,8 @@ impl From<Exit> for ExitCode {
             Exit::Fail => 1,
             Exit::Usage => 2,
             Exit::Environment => 3,
+            Exit::Inconclusive => 4,
+            Exit::Invalid => 5,
         })
     }
 }
@@ -131,15 +156,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_outweighs_and_an_invalid_check_is_no_pass() {
-        let (skipped, invalid) = (Verdict::skipped("no GPU"), Verdict::invalid("too few samples"));
+    fn a_failure_outweighs_and_what_is_not_decided_is_no_pass() {
+        let skipped = Verdict::skipped("no GPU");
+        let open = Verdict::inconclusive("too few samples");
+        let invalid = Verdict::invalid("the generator was late");
         assert_eq!(Verdict::all([&skipped, &Verdict::Pass]), Verdict::Pass);
-        assert_eq!(Verdict::all([&Verdict::Pass, &invalid, &skipped]), invalid);
+        assert_eq!(Verdict::all([&Verdict::Pass, &open, &skipped]), open);
+        assert_eq!(Verdict::all([&invalid, &open]), invalid);
         assert_eq!(Verdict::all([&invalid, &Verdict::Fail]), Verdict::Fail);
         assert_eq!(Verdict::all([&skipped]), skipped);
-        assert!(invalid.is_bad() && !skipped.is_bad());
-        assert_eq!(Exit::from(&invalid), Exit::Fail);
-        assert_eq!(Exit::from(&skipped), Exit::Pass);
+        assert!(invalid.is_bad() && open.is_bad() && !skipped.is_bad());
+    }
+
+    #[test]
+    fn each_verdict_has_an_exit_code_of_its_own() {
+        let exit = |verdict: &Verdict| format!("{:?}", ExitCode::from(Exit::from(verdict)));
+        let code = |number: u8| format!("{:?}", ExitCode::from(number));
+        assert_eq!(exit(&Verdict::Pass), code(0));
+        assert_eq!(exit(&Verdict::skipped("no GPU")), code(0));
+        assert_eq!(exit(&Verdict::Fail), code(1));
+        assert_eq!(exit(&Verdict::inconclusive("few")), code(4));
+        assert_eq!(exit(&Verdict::invalid("late")), code(5));
     }
 
     #[test]

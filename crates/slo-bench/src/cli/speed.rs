@@ -10,7 +10,8 @@ use super::Session;
 use super::versions::{SEED, Subject, measured_on};
 use crate::contract::{Clause, Contract};
 use crate::frames::FrameSource;
-use crate::measure::{MeasurePlan, measure};
+use crate::load::Load;
+use crate::measure::{MeasurePlan, WarmUp, measure};
 use crate::report::{Run, Section};
 use crate::workload::{Variant, WorkloadConfig};
 
@@ -55,7 +56,7 @@ pub fn time(
     let (device, images, n) = (session.device(), &session.images, subject.n);
     let config = WorkloadConfig { variant, n, seed: SEED, device, images };
     let mut workload = subject.workload.open(&config, source)?;
-    let limits = contract.map(Contract::limits_ns).unwrap_or_default();
+    let budgets = contract.map(|contract| contract.budgets(plan.iterations)).unwrap_or_default();
     let bar = session.terminal.progress(workload.name(), plan.iterations);
     // A bar that is redrawn every iteration would be part of what is measured.
     let stride = (plan.iterations / 200).max(1);
@@ -64,7 +65,7 @@ pub fn time(
             bar.set_position(done);
         }
     };
-    let measured = measure(&mut *workload, &plan, &limits, &session.clock, progress);
+    let measured = measure(&mut *workload, &plan, &budgets, &session.clock, progress);
     bar.finish_and_clear();
     let measured = measured?;
     let measured_on = measured_on(device, variant);
@@ -72,14 +73,19 @@ pub fn time(
         let name = format!("{}: {}, median by events", workload.name(), phase.name);
         section.figure(name, milliseconds(phase.elapsed), "ms", &measured_on);
     }
-    let clauses = contract.map(|contract| contract.judge(&measured.recorder)).unwrap_or_default();
+    let clauses = contract.map(|contract| contract.judge_run(&measured)).unwrap_or_default();
     let latency = measured.recorder.summary();
     let timed = Timed { p50_ns: latency.p50_ns, clauses: clauses.clone() };
     section.runs.push(Run {
         name: workload.name(),
         n,
         measured_on,
-        warm_up: plan.warm_up,
+        load: plan.load,
+        warm_up: measured.warm_up.iterations,
+        is_settled: measured.warm_up.is_settled(),
+        rate_hz: measured.rate_hz,
+        service: measured.open_loop.as_ref().map(|seen| seen.service.summary()),
+        slip: measured.open_loop.as_ref().map(|seen| seen.slip.summary()),
         cold_ns: measured.cold_ns,
         latency,
         contract: contract.map(|contract| contract.name.clone()),
@@ -100,13 +106,14 @@ pub fn time_processor(
     open: impl Fn() -> crate::Result<Box<dyn FrameSource>>,
 ) -> anyhow::Result<()> {
     // The naive version takes some tenths of a second a call: enough calls for a median, not for a tail.
-    let mut median = |variant, warm_up, iterations| {
-        let plan = MeasurePlan { warm_up, iterations, phase_passes: 0 };
+    let mut median = |variant, windows_max, iterations| {
+        let warm_up = WarmUp { window: 2, windows_max };
+        let plan = MeasurePlan { warm_up, load: Load::Closed, iterations, phase_passes: 0 };
         let timing = Timing { subject, variant, plan, contract: None };
         anyhow::Ok(time(session, section, &timing, open()?)?.p50_ns)
     };
-    let naive = median(Variant::Naive, 1, 10)?;
-    let optimised = median(Variant::Optimised, 5, 100)?;
+    let naive = median(Variant::Naive, 0, 10)?;
+    let optimised = median(Variant::Optimised, 2, 100)?;
     let medians = Medians { device: device_p50_ns, naive, optimised };
     for (words, ratio) in medians.speed_ups(session.device().backend()) {
         let name = format!("{}: {words}, speed-up of medians", subject.workload.name());
@@ -118,10 +125,13 @@ pub fn time_processor(
 /// How often a device runs a workload: `iterations`, or else as many as a tail needs on a GPU and a median on the host.
 pub fn device_plan(device: &Device, iterations: Option<u64>) -> MeasurePlan {
     let (samples, warm_up, phase_passes) = match device.backend() {
-        BackendKind::Cuda => (SAMPLES_CUDA, 1000, 200),
-        BackendKind::Host | BackendKind::HostSimulated => (SAMPLES_HOST, 5, 20),
+        BackendKind::Cuda => (SAMPLES_CUDA, WarmUp { window: 500, windows_max: 20 }, 200),
+        BackendKind::Host | BackendKind::HostSimulated => {
+            (SAMPLES_HOST, WarmUp { window: 5, windows_max: 40 }, 20)
+        }
     };
-    MeasurePlan { warm_up, iterations: iterations.unwrap_or(samples), phase_passes }
+    let iterations = iterations.unwrap_or(samples);
+    MeasurePlan { warm_up, load: Load::Closed, iterations, phase_passes }
 }
 
 /// The medians of a workload's versions, in nanoseconds.

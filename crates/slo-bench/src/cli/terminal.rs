@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::recorder::{Interval, Latency};
 use crate::report::{Figure, Run, Section, milliseconds, number};
 use crate::verdict::Verdict;
 
@@ -29,7 +30,7 @@ pub struct Terminal {
 }
 
 const NAME_WIDTH: usize = 18;
-const RESULT_WIDTH: usize = 9;
+const RESULT_WIDTH: usize = 14;
 const TIME_WIDTH: usize = 8;
 /// Where details begin.
 const INDENT: usize = NAME_WIDTH + RESULT_WIDTH + TIME_WIDTH + 2;
@@ -82,17 +83,24 @@ impl Terminal {
         }
     }
 
-    /// A row a run: percentiles in milliseconds, and where they were measured.
+    /// A row a run: percentiles in milliseconds and where they were measured; below it the interval of each, and how
+    /// many independent samples the samples are worth where that is least.
     pub fn runs(&self, runs: &[Run]) {
         let mut table = table(["ms", "samples", "p50", "p90", "p99", "p99.9", "max", "cold"], "on");
         for run in runs {
-            let latency = &run.latency;
-            let mut row = vec![format!("{}, n = {}", run.name, run.n), latency.samples.to_string()];
-            let quantiles = [latency.p50_ns, latency.p90_ns, latency.p99_ns, latency.p999_ns];
-            row.extend(quantiles.into_iter().map(milliseconds));
-            row.extend([latency.max_ns, Some(run.cold_ns)].map(milliseconds));
-            row.push(short(&run.measured_on));
+            let mut row = latency_row(format!("{}, n = {}", run.name, run.n), &run.latency);
+            row.extend([milliseconds(Some(run.cold_ns)), short(&run.measured_on)]);
             table.add_row(row);
+            if let Some(worth) = run.latency.intervals.iter().map(|i| i.effective_samples).min() {
+                let mut row = vec!["  95 % between".to_owned(), format!("worth {worth}")];
+                row.extend(run.latency.intervals.iter().map(between));
+                table.add_row(row);
+            }
+            for (what, latency) in [("  service alone", &run.service), ("  slip", &run.slip)] {
+                if let Some(latency) = latency {
+                    table.add_row(latency_row(what.to_owned(), latency));
+                }
+            }
         }
         self.table(&table, runs.len());
     }
@@ -119,8 +127,7 @@ impl Terminal {
 
     /// The last line: the verdict and a summary.
     pub fn verdict(&self, verdict: &Verdict, summary: &str) {
-        let verdict = if verdict.is_bad() { Verdict::Fail } else { Verdict::Pass };
-        self.line(&format!("{} {summary}", style(&verdict).apply_to(&verdict)));
+        self.line(&format!("{} {summary}", style(verdict).apply_to(verdict)));
     }
 
     /// A bar on stderr for `len` steps of work; hidden where that is not a terminal.
@@ -157,6 +164,18 @@ impl Terminal {
     }
 }
 
+fn latency_row(name: String, latency: &Latency) -> Vec<String> {
+    let Latency { samples, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } = *latency;
+    let values = [p50_ns, p90_ns, p99_ns, p999_ns, max_ns].map(milliseconds);
+    [name, samples.to_string()].into_iter().chain(values).collect()
+}
+
+/// An end that no sample gives is left open.
+fn between(interval: &Interval) -> String {
+    let end = |ns: Option<u64>| ns.map(|ns| milliseconds(Some(ns))).unwrap_or_default();
+    format!("{}..{}", end(interval.lower_ns), end(interval.upper_ns))
+}
+
 /// A table without lines: the first column left, the others right, and the last, of words, left again.
 fn table<const COLUMNS: usize>(columns: [&str; COLUMNS], last: &str) -> Table {
     let mut table = Table::new();
@@ -180,7 +199,7 @@ fn style(verdict: &Verdict) -> Style {
         Verdict::Pass => Style::new().green(),
         Verdict::Fail => Style::new().red().bold(),
         Verdict::Skipped { .. } => Style::new().yellow(),
-        Verdict::Invalid { .. } => Style::new().magenta(),
+        Verdict::Inconclusive { .. } | Verdict::Invalid { .. } => Style::new().magenta(),
     }
 }
 

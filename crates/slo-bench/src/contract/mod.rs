@@ -1,6 +1,6 @@
 //! A contract: what a workload promises on a kind of device, as a TOML file.
 //!
-//! Never measures: [`Contract::judge`] compares a promise with what a [`Recorder`] saw.
+//! Never measures: [`Contract::judge_run`] compares promises with a [`Measurement`](crate::Measurement).
 //!
 //! ```toml
 //! name = "thermodynamic-h100"
@@ -9,12 +9,25 @@
 //! n = 900                  # size of the workload
 //! iterations = 100_000     # fewest that a verdict needs
 //! note = "where the limit comes from"   # optional
+//! confidence = 0.95        # of a pass; 0.95 unless given
+//! claim = "each"           # each limit alone with that confidence, or "joint": all together
+//! throughput_hz_min = 9000 # optional
+//!
+//! [load]                   # optional; a closed loop unless given
+//! model = "poisson"        # or "constant", without a seed, or "closed", without a rate
+//! rate_hz = 9500
+//! seed = 7
 //!
 //! [limits_ms]              # at least one of p50, p90, p99, p999, max
 //! p99 = 0.06
 //! ```
+//!
+//! `contracts/contract.schema.json` says the same to editors and other programs.
 
+mod judge;
 mod parse;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +37,11 @@ use std::time::Duration;
 use gpu_core::BackendKind;
 use serde::{Deserialize, Serialize};
 
+pub use judge::{Clause, Counted, Evidence};
+
 use crate::error::{Error, Result};
-use crate::recorder::Recorder;
+use crate::load::Load;
 use crate::statistics::Quantile;
-use crate::verdict::Verdict;
 
 /// The kind of device that a contract is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +89,16 @@ impl Limit {
     }
 }
 
+/// What a contract's confidence is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Claim {
+    /// Each limit by itself.
+    #[default]
+    Each,
+    /// All limits together: each one by itself needs more (Bonferroni).
+    Joint,
+}
+
 /// What a workload promises on a kind of device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contract {
@@ -90,27 +114,17 @@ pub struct Contract {
     pub iterations: u64,
     /// Where the limits come from, in words.
     pub note: Option<String>,
+    /// How sure a pass is, in 0..1.
+    pub confidence: f64,
+    /// Of what it is so sure.
+    pub claim: Claim,
+    /// When iterations begin.
+    pub load: Load,
+    /// Fewest completed iterations a second: of the time they ran in a closed loop, of the whole time in an open one.
+    /// A fact about the run, for which no confidence is claimed.
+    pub throughput_hz_min: Option<f64>,
     /// The promises; at least one.
     pub limits: Vec<Limit>,
-}
-
-/// How one limit of a contract was met.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Clause {
-    /// Such as `p99`.
-    pub quantile: String,
-    /// What it had to stay below, in milliseconds.
-    pub limit_ms: f64,
-    /// What it was; absent if there were too few samples to tell.
-    pub measured_ms: Option<f64>,
-    /// Samples at or over the limit, counted exactly.
-    pub over_count: u64,
-    /// Most such samples under which the promise still holds.
-    pub over_count_max: u64,
-    /// Samples.
-    pub samples: u64,
-    /// How it was met.
-    pub verdict: Verdict,
 }
 
 impl Contract {
@@ -121,45 +135,6 @@ impl Contract {
     /// [`Error::ContractWithoutLimit`] or [`Error::WorkloadUnknown`].
     pub fn parse(text: &str, file: &Path, known: &[&str]) -> Result<Self> {
         parse::contract(text, file, known)
-    }
-
-    /// Compares every limit with what was measured, by counting samples over the limit and not by a rounded percentile.
-    ///
-    /// # Panics
-    /// If the recorder was made for other limits than those of this contract.
-    pub fn judge(&self, recorder: &Recorder) -> Vec<Clause> {
-        let counts = recorder.over_counts();
-        assert_eq!(counts.len(), self.limits.len(), "the recorder counts for this contract");
-        let pairs = self.limits.iter().zip(counts);
-        pairs.map(|(limit, &over_count)| clause(limit, over_count, recorder)).collect()
-    }
-
-    /// The limits as a recorder takes them.
-    pub fn limits_ns(&self) -> Vec<u64> {
-        self.limits.iter().map(Limit::limit_ns).collect()
-    }
-}
-
-fn clause(limit: &Limit, over_count: u64, recorder: &Recorder) -> Clause {
-    let samples = recorder.len();
-    let quantile = limit.quantile;
-    let over_count_max = samples.saturating_sub(quantile.rank(samples));
-    let verdict = if !quantile.is_supported_by(samples) {
-        let needed = quantile.samples_min();
-        Verdict::invalid(format!("{samples} samples, {quantile} needs at least {needed}"))
-    } else if over_count <= over_count_max {
-        Verdict::Pass
-    } else {
-        Verdict::Fail
-    };
-    Clause {
-        quantile: quantile.to_string(),
-        limit_ms: limit.limit_ms,
-        measured_ms: recorder.quantile(quantile).map(milliseconds),
-        over_count,
-        over_count_max,
-        samples,
-        verdict,
     }
 }
 

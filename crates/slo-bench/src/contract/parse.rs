@@ -6,14 +6,35 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{Contract, Limit, Target};
+use super::{Claim, Contract, Limit, Target};
 use crate::error::{Error, Result, nearest};
-use crate::statistics::Quantile;
+use crate::load::Load;
+use crate::report;
+use crate::statistics::{Quantile, samples_min};
 use crate::workload::check_workload;
 
-const KEYS: &[&str] = &["name", "workload", "device", "n", "iterations", "note", "limits_ms"];
-const LIMIT_KEYS: &[&str] = &["p50", "p90", "p99", "p999", "max"];
+pub(super) const KEYS: &[&str] = &[
+    "name",
+    "workload",
+    "device",
+    "n",
+    "iterations",
+    "note",
+    "confidence",
+    "claim",
+    "throughput_hz_min",
+    LOAD,
+    LIMITS,
+];
+pub(super) const LIMIT_KEYS: &[&str] = &["p50", "p90", "p99", "p999", "max"];
+pub(super) const LOAD_KEYS: &[&str] = &["model", "rate_hz", "seed"];
 const LIMITS: &str = "limits_ms";
+const LOAD: &str = "load";
+
+/// The confidence of a contract that says none.
+const CONFIDENCE: f64 = 0.95;
+/// The highest rate that one generator can be asked to keep.
+const RATE_HZ_MAX: f64 = 1e7;
 
 /// Most oscillators or windows that a contract can ask for: 64 times the largest reference size.
 const N_MAX: i64 = 1 << 16;
@@ -25,15 +46,21 @@ pub(super) fn contract(text: &str, file: &Path, known: &[&str]) -> Result<Contra
     table.refuse_unknown_keys()?;
     let workload = table.text("workload", "\"thermodynamic\"")?;
     check_workload(&workload, known).map_err(|error| in_file(error, file))?;
-    Ok(Contract {
+    let contract = Contract {
         name: table.text("name", "\"thermodynamic-h100\"")?,
         workload,
         target: table.target()?,
         n: usize::try_from(table.count("n", "900", N_MAX)?).expect("at most N_MAX"),
         iterations: table.count("iterations", "100_000", ITERATIONS_MAX)?,
         note: table.optional_text("note")?,
+        confidence: table.confidence()?,
+        claim: table.claim()?,
+        load: table.load()?,
+        throughput_hz_min: table.rate("", "throughput_hz_min", &table.table)?,
         limits: table.limits()?,
-    })
+    };
+    table.refuse_undecidable(&contract)?;
+    Ok(contract)
 }
 
 /// The same error, naming the contract that it was found in.
@@ -61,15 +88,19 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn refuse_unknown_keys(&self) -> Result<()> {
         self.refuse_unknown("", self.table.keys(), KEYS)?;
-        match self.table.get(LIMITS) {
-            Some(Value::Table(limits)) => {
-                self.refuse_unknown("limits_ms.", limits.keys(), LIMIT_KEYS)
+        for (name, known) in [(LIMITS, LIMIT_KEYS), (LOAD, LOAD_KEYS)] {
+            match self.table.get(name) {
+                Some(Value::Table(inner)) => {
+                    self.refuse_unknown(&format!("{name}."), inner.keys(), known)?;
+                }
+                Some(other) => {
+                    let expected = format!("a table: write its keys under [{name}]");
+                    return Err(self.refuse(name, other, &expected));
+                }
+                None => {}
             }
-            Some(other) => {
-                Err(self.refuse(LIMITS, other, "a table: write its limits under [limits_ms]"))
-            }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     fn refuse_unknown<'k>(
@@ -126,6 +157,89 @@ impl Reader<'_> {
         count.ok_or_else(|| self.refuse(key, value, &format!("a whole number in 1..={max}")))
     }
 
+    fn confidence(&self) -> Result<f64> {
+        let Some(value) = self.table.get("confidence") else {
+            return Ok(CONFIDENCE);
+        };
+        // Below one half a pass would be likelier wrong than right; above, the tail of a tail is no longer exact.
+        let sensible = value.as_float().filter(|share| (0.5..=0.999_999).contains(share));
+        sensible.ok_or_else(|| self.refuse("confidence", value, "a share in 0.5..=0.999999"))
+    }
+
+    fn claim(&self) -> Result<Claim> {
+        let Some(value) = self.table.get("claim") else {
+            return Ok(Claim::Each);
+        };
+        match value.as_str() {
+            Some("each") => Ok(Claim::Each),
+            Some("joint") => Ok(Claim::Joint),
+            _ => Err(self.refuse("claim", value, "\"each\" or \"joint\"")),
+        }
+    }
+
+    fn load(&self) -> Result<Load> {
+        let Some(table) = self.table.get(LOAD).and_then(Value::as_table) else {
+            return Ok(Load::Closed);
+        };
+        let missing =
+            |key, example| Error::ContractMissing { file: self.file.to_owned(), key, example };
+        let model = table.get("model").ok_or_else(|| missing("load.model", "\"poisson\""))?;
+        let rate_hz = self.rate("load.", "rate_hz", table)?;
+        let rate = || rate_hz.ok_or_else(|| missing("load.rate_hz", "400.0"));
+        let seed = table.get("seed");
+        let (load, is_random) = match model.as_str() {
+            Some("closed") => (Load::Closed, false),
+            Some("constant") => (Load::Constant { rate_hz: rate()? }, false),
+            Some("poisson") => {
+                let value = seed.ok_or_else(|| missing("load.seed", "7"))?;
+                let seed = value.as_integer().and_then(|seed| u64::try_from(seed).ok());
+                let expected = "a whole number, not negative";
+                let seed = seed.ok_or_else(|| self.refuse("load.seed", value, expected))?;
+                (Load::Poisson { rate_hz: rate()?, seed }, true)
+            }
+            _ => {
+                let expected = "\"closed\", \"constant\" or \"poisson\"";
+                return Err(self.refuse("load.model", model, expected));
+            }
+        };
+        let vain = |key: &str, value: &Value| {
+            let expected =
+                format!("left out: the model `{}` has none", model.as_str().unwrap_or(""));
+            Err(self.refuse(key, value, &expected))
+        };
+        match (table.get("rate_hz"), seed) {
+            (Some(value), _) if load == Load::Closed => vain("load.rate_hz", value),
+            (_, Some(value)) if !is_random => vain("load.seed", value),
+            _ => Ok(load),
+        }
+    }
+
+    fn rate(&self, prefix: &str, key: &str, table: &Table) -> Result<Option<f64>> {
+        let Some(value) = table.get(key) else {
+            return Ok(None);
+        };
+        let rate = number(value).filter(|rate| *rate > 0.0 && *rate <= RATE_HZ_MAX);
+        let expected = "a rate in hertz above 0 and at most ten million";
+        rate.ok_or_else(|| self.refuse(&format!("{prefix}{key}"), value, expected)).map(Some)
+    }
+
+    /// Refuses a contract that could never pass: too few iterations to show a percentile even if none is over its limit.
+    fn refuse_undecidable(&self, contract: &Contract) -> Result<()> {
+        let confidence = contract.confidence_each();
+        for Limit { quantile, .. } in &contract.limits {
+            let fewest = samples_min(*quantile, confidence, 0);
+            if contract.iterations < fewest {
+                let value = &self.table["iterations"];
+                let percent = report::number(confidence * 100.0);
+                let expected = format!(
+                    "at least {fewest}: with fewer, {quantile} cannot be shown at {percent} % confidence even if none is over the limit"
+                );
+                return Err(self.refuse("iterations", value, &expected));
+            }
+        }
+        Ok(())
+    }
+
     fn limits(&self) -> Result<Vec<Limit>> {
         let empty = Table::new();
         let table = self.table.get(LIMITS).and_then(Value::as_table).unwrap_or(&empty);
@@ -144,14 +258,9 @@ impl Reader<'_> {
     fn limit(&self, key: &str, value: &Value) -> Result<f64> {
         /// An hour: more is a slip of the unit.
         const LIMIT_MS_MAX: f64 = 3_600_000.0;
-        let number = match value {
-            Value::Float(number) => Some(*number),
-            Value::Integer(number) => i32::try_from(*number).ok().map(f64::from),
-            _ => None,
-        };
         let is_sensible = |ms: &f64| *ms >= 1e-6 && *ms <= LIMIT_MS_MAX;
         let expected = "a number of milliseconds above 0 and at most an hour";
-        number
+        number(value)
             .filter(is_sensible)
             .ok_or_else(|| self.refuse(&format!("{LIMITS}.{key}"), value, expected))
     }
@@ -163,5 +272,14 @@ impl Reader<'_> {
             value: value.to_string().replace('\n', " "),
             expected: expected.to_owned(),
         }
+    }
+}
+
+/// A number that was written with or without a point.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Float(number) => Some(*number),
+        Value::Integer(number) => i32::try_from(*number).ok().map(f64::from),
+        _ => None,
     }
 }

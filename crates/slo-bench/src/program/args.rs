@@ -9,10 +9,12 @@ use slo_bench::cli::{Output, OutputArgs, PlaceArgs};
 const AFTER: &str = "\
 Exit codes:
   0  everything holds; what needs a GPU is skipped where there is none
-  1  a check failed, or decided nothing
+  1  a check failed
   2  bad usage or bad input
   3  the environment: a GPU that is required and missing, no driver, no kernel image,
      a folder that cannot be written
+  4  inconclusive: nothing failed, but there were too few samples to tell
+  5  invalid: nothing failed, but what was seen says nothing, such as a run that never settled
 
 Reports go to target/temper/<time>/report.json and report.md, or to --out DIR.";
 
@@ -26,10 +28,10 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check everything that must be right; the last line is PASS or FAIL
+    /// Check everything that must be right; the last line begins with the verdict
     #[command(after_help = AFTER)]
     Validate(ValidateArgs),
-    /// Measure the workloads against their contracts; the last line is PASS or FAIL
+    /// Measure the workloads against their contracts; the last line begins with the verdict
     #[command(after_help = AFTER)]
     Bench(BenchArgs),
     /// Say what is here, what is missing and what to do
@@ -175,7 +177,7 @@ impl Command {
         }
     }
 
-    /// Whether the last line says PASS or FAIL.
+    /// Whether the last line says what it came to.
     pub(super) fn ends_with_verdict(&self) -> bool {
         match self {
             Self::Validate(args) => args.dump.is_none(),

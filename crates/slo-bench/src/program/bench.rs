@@ -4,11 +4,11 @@
 
 use gpu_core::BackendKind;
 use slo_bench::cli::{Subject, Terminal, Timing, device_plan, time_processor};
-use slo_bench::{Contract, Exit, Reference, Section, Variant};
+use slo_bench::{Contract, Exit, Load, MeasurePlan, Reference, Section, Variant};
 
 use super::args::BenchArgs;
 use super::frame_stream;
-use super::latency::{Demand, applicable, run as measure};
+use super::latency::{applicable, run as measure};
 use super::setup::Setup;
 use super::stream::{stream, throughput};
 use super::validate::overlap;
@@ -48,11 +48,11 @@ fn latency(setup: &Setup<'_>, args: &BenchArgs, workload: Reference) -> anyhow::
     for contract in &contracts {
         subject.n = contract.n;
         let timing = device_timing(setup, args, subject, Some(contract));
-        device = measure(setup, &mut section, &timing, Demand::AsAgreed)?;
+        device = measure(setup, &mut section, &timing)?;
     }
     if contracts.is_empty() {
         let timing = device_timing(setup, args, subject, None);
-        device = measure(setup, &mut section, &timing, Demand::AsAgreed)?;
+        device = measure(setup, &mut section, &timing)?;
     }
     time_processor(&setup.session, &mut section, subject, device, || setup.frames.endless())?;
     let runs = section.runs.len();
@@ -66,7 +66,8 @@ fn device_timing<'a>(
     contract: Option<&'a Contract>,
 ) -> Timing<'a> {
     let iterations = args.iterations.or_else(|| contract.map(|contract| contract.iterations));
-    let plan = device_plan(setup.session.device(), iterations);
+    let load = contract.map_or(Load::Closed, |contract| contract.load);
+    let plan = MeasurePlan { load, ..device_plan(setup.session.device(), iterations) };
     Timing { subject, variant: Variant::Device, plan, contract }
 }
 

@@ -165,6 +165,11 @@ impl Recorder {
         mean.and_then(|mean| u64::try_from(mean).ok())
     }
 
+    /// All latencies together.
+    pub(crate) fn total_ns(&self) -> u128 {
+        self.sum_ns
+    }
+
     fn series(&self) -> impl Iterator<Item = &Series> {
         std::iter::once(&self.own).chain(&self.merged)
     }

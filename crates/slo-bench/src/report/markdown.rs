@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 
 use super::{Report, Run, Section};
-use crate::recorder::Latency;
+use crate::contract::Clause;
+use crate::recorder::{Interval, Latency};
 
 pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();
@@ -95,30 +96,49 @@ fn write_runs(out: &mut String, runs: &[Run]) -> std::fmt::Result {
     )?;
     writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|")?;
     for run in runs {
-        let Latency { samples, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } = run.latency;
-        write!(out, "| {} | {} | {samples} |", cell(&run.name), run.n)?;
-        for value in [p50_ns, p90_ns, p99_ns, p999_ns, max_ns, Some(run.cold_ns)] {
-            write!(out, " {} |", super::milliseconds(value))?;
+        write_latency(out, run, &run.name, &run.latency)?;
+        for (what, latency) in
+            [("service alone", &run.service), ("slip of the generator", &run.slip)]
+        {
+            if let Some(latency) = latency {
+                write_latency(out, run, &format!("{}: {what}", run.name), latency)?;
+            }
         }
-        writeln!(out, " {} |", cell(&run.measured_on))?;
     }
+    write_intervals(out, runs)?;
     let judged = runs.iter().filter_map(|run| run.contract.as_ref().map(|name| (name, run)));
     for (name, run) in judged {
         writeln!(out, "\nContract {}:\n", cell(name))?;
         for clause in &run.clauses {
-            let measured = clause.measured_ms.map_or_else(
-                || "not supported by the samples".to_owned(),
-                |ms| format!("{} ms", number(ms)),
-            );
+            let Clause { promise, verdict, seen, .. } = clause;
+            writeln!(out, "- {verdict}: {promise}? {}", verdict.reason().unwrap_or(seen))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_latency(out: &mut String, run: &Run, name: &str, latency: &Latency) -> std::fmt::Result {
+    let Latency { samples, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } = *latency;
+    write!(out, "| {} | {} | {samples} |", cell(name), run.n)?;
+    for value in [p50_ns, p90_ns, p99_ns, p999_ns, max_ns, Some(run.cold_ns)] {
+        write!(out, " {} |", super::milliseconds(value))?;
+    }
+    writeln!(out, " {} |", cell(&run.measured_on))
+}
+
+/// Where percentiles of all iterations lie, and how many independent samples say so.
+fn write_intervals(out: &mut String, runs: &[Run]) -> std::fmt::Result {
+    writeln!(out, "\n| run, ms | load | percentile | from | to | confidence | samples | worth |")?;
+    writeln!(out, "|---|---|---|---:|---:|---:|---:|---:|")?;
+    for run in runs {
+        for interval in &run.latency.intervals {
+            let Interval { quantile, confidence, lower_ns, upper_ns, effective_samples } = interval;
+            let [from, to] = [lower_ns, upper_ns].map(|&ns| super::milliseconds(ns));
+            let (name, load, samples) = (cell(&run.name), run.load, run.latency.samples);
+            let percent = number(confidence * 100.0);
             writeln!(
                 out,
-                "- {}: {} below {} ms? {measured}; {} of {} samples at or over it, at most {} allowed",
-                clause.verdict,
-                clause.quantile,
-                clause.limit_ms,
-                clause.over_count,
-                clause.samples,
-                clause.over_count_max
+                "| {name} | {load} | {quantile} | {from} | {to} | {percent} % | {samples} | {effective_samples} |"
             )?;
         }
     }

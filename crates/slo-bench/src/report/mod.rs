@@ -17,11 +17,12 @@ pub use store::{Destination, PROFILE, TIMELINE, TRACE};
 pub use utc::UtcTime;
 
 use crate::contract::Clause;
+use crate::load::Load;
 use crate::recorder::Latency;
 use crate::verdict::Verdict;
 
 /// Version of the JSON that this program writes.
-pub const REPORT_SCHEMA: u32 = 1;
+pub const REPORT_SCHEMA: u32 = 2;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,12 +100,22 @@ pub struct Run {
     pub n: usize,
     /// On which device, in words.
     pub measured_on: String,
+    /// When iterations began.
+    pub load: Load,
     /// Iterations before the first sample.
     pub warm_up: u64,
+    /// Whether the last two windows of these agreed.
+    pub is_settled: bool,
+    /// Completed iterations a second: of the time they ran in a closed loop, of the whole time in an open one.
+    pub rate_hz: f64,
     /// The first iteration of all, which pays for what later ones find ready.
     pub cold_ns: u64,
-    /// Latencies of the samples.
+    /// Latencies of the samples, from the intended start where there was one.
     pub latency: Latency,
+    /// In an open loop, the same from the actual start.
+    pub service: Option<Latency>,
+    /// In an open loop, how late samples began although nothing ran.
+    pub slip: Option<Latency>,
     /// The contract, if there was one.
     pub contract: Option<String>,
     /// How its limits were met.

@@ -1,6 +1,7 @@
 //! Reports stored whole or not at all, and what their faces say.
 
 use super::*;
+use crate::contract::Evidence;
 use crate::recorder::Recorder;
 use gpu_core::Device;
 
@@ -17,18 +18,20 @@ fn report() -> Report {
         name: "thermodynamic, device".to_owned(),
         n: 900,
         measured_on: label(&device),
+        load: Load::Poisson { rate_hz: 400.0, seed: 7 },
         warm_up: 3,
+        is_settled: true,
+        rate_hz: 399.5,
+        service: Some(recorder.summary()),
+        slip: None,
         cold_ns: 5_000_000,
         latency: recorder.summary(),
         contract: Some("thermodynamic-h100".to_owned()),
         clauses: vec![Clause {
-            quantile: "p99".to_owned(),
-            limit_ms: 0.06,
-            measured_ms: Some(0.099),
-            over_count: 401,
-            over_count_max: 10,
-            samples: 1000,
+            promise: "p99 < 0.06 ms".to_owned(),
             verdict: Verdict::Fail,
+            seen: "p99 0.0990 ms over 1000 samples".to_owned(),
+            evidence: Evidence::Throughput { limit_hz: 2.0, measured_hz: 1.5, samples: 1000 },
         }],
     });
     Report {
@@ -101,7 +104,7 @@ fn a_report_of_another_schema_is_refused_by_number() {
     let file = folder.path().join("report.json");
     std::fs::write(&file, "{\"schema\": 7}").unwrap();
     let message = Report::read(&file).unwrap_err().to_string();
-    assert!(message.contains("not a report of schema 1: it is of schema 7"), "{message}");
+    assert!(message.contains("not a report of schema 2: it is of schema 7"), "{message}");
 }
 
 #[test]
@@ -116,7 +119,8 @@ fn markdown_says_what_was_found_and_where() {
         "| order | PASS | kept |",
         "| occupancy | SKIPPED | no GPU |",
         "| throughput | 1234.6 frames/s | host, not a GPU (x) |",
-        "- FAIL: p99 below 0.06 ms? 0.0990 ms; 401 of 1000 samples at or over it, at most 10 allowed",
+        "- FAIL: p99 < 0.06 ms? p99 0.0990 ms over 1000 samples",
+        "| thermodynamic, device | 400 Hz, Poisson of seed 7 | p99.9 | 0.0997 | - | 95 % | 1000 | 1000 |",
     ] {
         assert!(text.lines().any(|have| have == line), "{line}\nis not in\n{text}");
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{last_line, slo_bench, stderr, stdout};
 
-const CONTRACT: &str = "name = \"quick\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 900\niterations = 100\n";
+const CONTRACT: &str = "name = \"quick\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 900\niterations = 1000\n";
 
 /// Runs the program and requires one error line with `words` and exit code `code`.
 fn refused(folder: &Path, arguments: &[&str], code: i32, words: &[&str]) {

@@ -55,8 +55,14 @@ fn help_documents_the_exit_codes() {
     for arguments in [&["--help"][..], &["validate", "--help"], &["bench", "--help"]] {
         let output = slo_bench(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(0));
-        for line in ["Exit codes:", "  1  a check failed", "  2  bad usage", "  3  the environment"]
-        {
+        let codes = [
+            "  1  a check failed",
+            "  2  bad usage",
+            "  3  the environment",
+            "  4  inconclusive",
+            "  5  invalid",
+        ];
+        for line in codes.into_iter().chain(["Exit codes:"]) {
             assert!(stdout(&output).contains(line), "{}", stdout(&output));
         }
     }

@@ -69,7 +69,7 @@ fn indicator(samples: u64, share: f64, burst: f64, random: &mut fastrand::Rng) -
 }
 
 const SAMPLES: u64 = 100_000;
-const RUNS: u32 = 800;
+const RUNS: u32 = 600;
 
 /// Share of runs for which `holds`.
 fn share_of_runs(holds: impl FnMut(u32) -> bool) -> f64 {
