@@ -1,0 +1,193 @@
+//! Batches that lie in page-locked memory, filled once and sent round: what the lanes can do when no host is in their way.
+
+use gpu_core::BackendKind;
+use memory_pipeline::{Config, Lease, LinkRates, MemoryOptimizer, PipelineReport, Timing};
+use slo_bench::Section;
+use slo_bench::cli::Session;
+
+use super::accumulate::{Accumulate, Ledger, fill, mark_of};
+use super::{Amount, CHUNK, Measured, Passes, size};
+
+/// How much longer a heavy stage takes than the link.
+const HEAVY: f64 = 2.0;
+
+/// What came of sending batches round.
+pub(super) struct Round {
+    pub(super) passes: Passes,
+    /// Of the pass that took the median of the time, or near it.
+    pub(super) report: PipelineReport,
+    pub(super) outcome: Result<u64, String>,
+}
+
+/// A light stage at each size.
+pub(super) fn section(
+    session: &Session<'_>,
+    amount: Amount,
+    link: &[LinkRates],
+) -> anyhow::Result<Section> {
+    let mut section = Section::new("pinned");
+    for rates in link {
+        let chunk_bytes = rates.config.chunk_bytes;
+        let config = Config::new(chunk_bytes / size_of::<f32>());
+        let Round { passes, report, outcome } = round(session, amount, config, 1)?;
+        let name = "light stage";
+        conclude(&mut section, &format!("{name}, {}", size(chunk_bytes)), outcome);
+        let measured = Measured { name, chunk_bytes, batches: amount.batches, passes };
+        measured.add_to(&mut section, session);
+        measured.add_share(&mut section, session, rates);
+        add_bounds(&mut section, session, (name, &report), rates);
+    }
+    Ok(section.close(format!("{} batches a pass, one kernel each", amount.batches)))
+}
+
+/// A stage that takes about twice as long as the link.
+pub(super) fn heavy(
+    session: &Session<'_>,
+    amount: Amount,
+    rates: &LinkRates,
+) -> anyhow::Result<Section> {
+    let mut section = Section::new("heavy stage");
+    let config = Config::new(CHUNK / size_of::<f32>());
+    let launches = launches_for(session, amount, config, rates)?;
+    let Round { passes, report, outcome } = round(session, amount, config, launches)?;
+    let name = "heavy stage";
+    conclude(&mut section, name, outcome);
+    section.figure("heavy stage: kernels a batch", f64::from(launches), "", session.label());
+    let measured = Measured { name, chunk_bytes: CHUNK, batches: amount.batches, passes };
+    measured.add_to(&mut section, session);
+    add_bounds(&mut section, session, (name, &report), rates);
+    Ok(section.close(format!("{} batches a pass", amount.batches)))
+}
+
+/// Kernels that make the stage as heavy as wanted, as the kernels' own events say.
+fn launches_for(
+    session: &Session<'_>,
+    amount: Amount,
+    config: Config,
+    rates: &LinkRates,
+) -> anyhow::Result<u32> {
+    const TRIED: u32 = 8;
+    let tried = Amount { batches: 16.min(amount.batches), passes: 1, ..amount };
+    let config = Config { timing: Timing::EVERY, ..config };
+    let report = round(session, tried, config, TRIED)?.report;
+    let launch_ns = report.busy.compute_ns as f64 / report.timed_batches as f64 / f64::from(TRIED);
+    let link_ns = CHUNK as f64 / (rates.duplex_sum_gb_s() / 2.0);
+    let launches = (HEAVY * link_ns / launch_ns.max(1.0)).ceil().clamp(1.0, 200.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number between 1 and 200"
+    )]
+    let launches = launches as u32;
+    Ok(launches)
+}
+
+/// Adds what the events say of the pass beside its bounds, on a GPU only.
+fn add_bounds(
+    section: &mut Section,
+    session: &Session<'_>,
+    (name, report): (&str, &PipelineReport),
+    rates: &LinkRates,
+) {
+    if session.device().backend() != BackendKind::Cuda {
+        return;
+    }
+    let what = format!("{name}, {}", size(rates.config.chunk_bytes));
+    let ceiling = report.ceiling(rates);
+    let figures = [
+        ("of the bound with the link's rates, by events", ceiling.efficiency),
+        ("of the three-stage bound, by events", report.overlap.efficiency),
+        ("of the span, the link at work, by events", ceiling.link_share),
+    ];
+    for (words, of_one) in figures {
+        if let Some(of_one) = of_one {
+            section.figure(format!("{what}: {words}"), of_one * 100.0, "%", session.label());
+        }
+    }
+}
+
+/// Sends batches of `config` round, through `launches` kernels each: once with every element checked, then timed.
+pub(super) fn round(
+    session: &Session<'_>,
+    amount: Amount,
+    config: Config,
+    launches: u32,
+) -> anyhow::Result<Round> {
+    let device = session.device();
+    let stage = Accumulate::new(device, &session.images, config.batch_len, launches)?;
+    let mut pipeline = MemoryOptimizer::new(device, stage, config)?;
+    let mut ledger = Ledger::new(config.depth, launches);
+    let mut idle: Vec<Lease<f32>> = Vec::new();
+    while let Ok(mut lease) = pipeline.acquire() {
+        fill(&mut lease, mark_of(idle.len()));
+        idle.push(lease);
+    }
+    let mut passes = Passes::default();
+    let mut warm_up = Passes::default();
+    let check_all = |ledger: &mut Ledger, batch, sum, output: &[f32]| {
+        ledger.check_all(batch, sum, output);
+    };
+    pass(
+        session,
+        (&mut pipeline, &mut idle),
+        amount.batches,
+        (&mut ledger, check_all),
+        &mut warm_up,
+    )?;
+    let mut reports = Vec::new();
+    for _ in 0..amount.passes {
+        let check_ends = |ledger: &mut Ledger, batch, sum, output: &[f32]| {
+            ledger.check_ends(batch, sum, output);
+        };
+        pass(
+            session,
+            (&mut pipeline, &mut idle),
+            amount.batches,
+            (&mut ledger, check_ends),
+            &mut passes,
+        )?;
+        reports.push(pipeline.report());
+    }
+    reports.sort_by_key(|report| report.wall_ns);
+    let report = reports.swap_remove(reports.len() / 2);
+    Ok(Round { passes, report, outcome: ledger.outcome() })
+}
+
+/// One pass: as many batches in flight as the pipeline takes, each looked at when it is back.
+fn pass(
+    session: &Session<'_>,
+    (pipeline, idle): (&mut MemoryOptimizer<Accumulate>, &mut Vec<Lease<f32>>),
+    batches: u64,
+    (ledger, check): (&mut Ledger, impl Fn(&mut Ledger, u64, f32, &[f32])),
+    passes: &mut Passes,
+) -> anyhow::Result<()> {
+    pipeline.restart()?;
+    let clock = &session.clock;
+    let start = clock.now();
+    let mut submitted = 0;
+    loop {
+        while submitted < batches && !pipeline.is_full() {
+            let lease = idle.pop().expect("there are more leases than batches in flight");
+            let before = clock.now();
+            pipeline.submit(lease).map_err(memory_pipeline::Error::from)?;
+            passes.submit_ns.push((clock.now() - before).as_secs_f64() * 1e9);
+            submitted += 1;
+        }
+        let Some(batch) = pipeline.complete()? else { break };
+        let sum = ledger.note(batch.index, batch.input[0]);
+        check(ledger, batch.index, sum, &batch.output);
+        idle.push(batch.input);
+    }
+    passes.end(session, start);
+    Ok(())
+}
+
+/// Adds the check that all results were right.
+pub(super) fn conclude(section: &mut Section, name: &str, outcome: Result<u64, String>) {
+    let is_right = outcome.is_ok();
+    let words = match outcome {
+        Ok(count) => format!("{count} results, every element of a pass and the ends of the others"),
+        Err(fault) => fault,
+    };
+    section.check(format!("results are right, {name}"), is_right, words);
+}
