@@ -15,6 +15,7 @@ use bytemuck::Pod;
 use crate::backend::{RawMemory, RawPinned};
 use crate::capture::Parked;
 use crate::device::{DeviceId, DeviceInner};
+use crate::region::HostRegion;
 use crate::view::{DeviceSlice, DeviceSliceMut, Place, StreamId};
 
 /// Elements in device memory. Made by [`Device::buffer`](crate::Device::buffer), zeroed.
@@ -60,7 +61,8 @@ impl<T: Pod> Drop for DeviceBuffer<T> {
     }
 }
 
-/// Elements in page-locked host memory. Made by [`Device::pinned`](crate::Device::pinned), zeroed.
+/// Elements in page-locked host memory. Made by [`Device::pinned`](crate::Device::pinned), zeroed, or of a region's bytes
+/// by [`Device::register`](crate::Device::register).
 ///
 /// On the host backend the pages are ordinary ones.
 #[derive(Debug)]
@@ -93,6 +95,26 @@ impl<T: Pod> PinnedBuffer<T> {
 
     pub(crate) fn device(&self) -> DeviceId {
         self.device.id
+    }
+}
+
+impl PinnedBuffer<u8> {
+    /// The region that [`Device::register`](crate::Device::register) page-locked, with its content and no longer page-locked.
+    ///
+    /// Waits for the device, and for a capture of another thread. A lost device gives its region back too. `None` for
+    /// memory that the device allocated, inside a capture of this thread, and where the driver does not let go;
+    /// such memory is dropped as usual. A graph with copies of this memory must not be replayed any more, as
+    /// [`Stream::upload`](crate::Stream::upload) asks.
+    pub fn into_region(self) -> Option<HostRegion> {
+        if !self.memory.is_region() || !self.device.captures.settle_between(&self.device) {
+            return None;
+        }
+        let mut buffer = ManuallyDrop::new(self);
+        // SAFETY: the buffer is not dropped, so this is the only one that takes its memory.
+        let memory = unsafe { ManuallyDrop::take(&mut buffer.memory) };
+        // SAFETY: the buffer is not dropped and its device is not used again, so this is the only owner of the copy.
+        drop(unsafe { std::ptr::read(&raw const buffer.device) });
+        memory.into_region()
     }
 }
 

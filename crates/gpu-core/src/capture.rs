@@ -129,6 +129,13 @@ impl Captures {
         call()
     }
 
+    /// Waits for the device as soon as no other thread captures, and says whether it has certainly settled: never on
+    /// the thread that captures.
+    pub(crate) fn settle_between(&self, device: &DeviceInner) -> bool {
+        let between = self.between_captures();
+        between.is_some() && device.settle()
+    }
+
     /// Frees what nothing names any more: at once when the device has settled, or after its last graph.
     ///
     /// If the driver cannot say whether it has settled, it is kept until the driver can, which is asked with every next

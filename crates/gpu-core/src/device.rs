@@ -14,6 +14,7 @@ use crate::fault::{FaultPlan, FaultState, Operation};
 use crate::image::KernelImage;
 use crate::kernel::Module;
 use crate::properties::{BackendKind, DeviceProperties, MemoryInfo};
+use crate::region::{HostRegion, Unregistered};
 use crate::stream::Stream;
 use crate::telemetry::TelemetrySample;
 use crate::view::StreamId;
@@ -243,6 +244,33 @@ impl Device {
         let bytes = byte_len::<T>(len)?;
         let memory = self.inner.run(Operation::Allocate, |backend| backend.pinned(bytes))?;
         Ok(PinnedBuffer::new(Arc::clone(&self.inner), memory, len))
+    }
+
+    /// Page-locks a region, which the buffer then owns. On the host backends the pages stay ordinary ones.
+    ///
+    /// A copy must not reach across a multiple of 64 GiB in it: it is registered in parts of that size.
+    ///
+    /// # Errors
+    /// [`Unregistered`] gives the region back: with [`Error::RegisterForbidden`] where this device cannot do it at all,
+    /// otherwise with what the driver says.
+    pub fn register(&self, region: HostRegion) -> Result<PinnedBuffer<u8>, Unregistered> {
+        let len = region.len();
+        // Moved into the call, which may not be made.
+        let mut given = Some(region);
+        let memory = self.inner.run(Operation::Allocate, |backend| {
+            let region = given.take().expect("the call is made at most once");
+            backend.register(region).map_err(|Unregistered { region, error }| {
+                given = Some(region);
+                error
+            })
+        });
+        match (memory, given) {
+            (Ok(memory), _) => Ok(PinnedBuffer::new(Arc::clone(&self.inner), memory, len)),
+            (Err(error), region) => {
+                let region = region.expect("a failed call gives it back");
+                Err(Unregistered { region, error })
+            }
+        }
     }
 
     /// Loads a kernel image. The host has no use for its content and accepts any.

@@ -167,6 +167,12 @@ pub enum Error {
         /// The length it has.
         actual: usize,
     },
+    /// A NUMA node that this machine lacks.
+    #[error("no processor of this machine is on NUMA node {node}: name another node, or none")]
+    NodeMissing {
+        /// The node that was asked for.
+        node: u32,
+    },
     /// There is a driver but no device.
     #[error("the CUDA driver is here but reports no device; use the host")]
     NoDevice,
@@ -210,6 +216,17 @@ pub enum Error {
         /// The first fault.
         cause: Box<Self>,
     },
+    /// A file that is not the memory of a region.
+    #[error(
+        "the file is not that of a shared host region: it is empty, or could shrink under its users"
+    )]
+    RegionForeign,
+    /// A region of nothing.
+    #[error("a host region has at least one byte")]
+    RegionEmpty,
+    /// Host memory that this device, or this system, does not let be page-locked once it was allocated.
+    #[error("host memory cannot be registered with this device; use `Device::pinned`")]
+    RegisterForbidden,
     /// More dynamic shared memory than a block may have.
     #[error(
         "kernel `{kernel}` asks for {bytes} bytes of shared memory, the device grants {max} a block"
@@ -227,6 +244,14 @@ pub enum Error {
     SymbolMissing {
         /// The entry point that was looked up.
         kernel: &'static str,
+    },
+    /// The operating system refused a call.
+    #[error("{call} failed: {}", std::io::Error::from_raw_os_error(*code))]
+    System {
+        /// The call, or the file that was read.
+        call: &'static str,
+        /// The system's error number.
+        code: i32,
     },
     /// The management library failed to read the device.
     #[error("telemetry failed: {reason}")]
@@ -268,7 +293,9 @@ impl Error {
             | Self::ImageInvalid { .. }
             | Self::ImageMissing { .. }
             | Self::ImageStale { .. }
-            | Self::NoDevice => ErrorKind::Unavailable,
+            | Self::NoDevice
+            | Self::RegisterForbidden
+            | Self::System { .. } => ErrorKind::Unavailable,
             Self::Argument { .. }
             | Self::Capability { .. }
             | Self::CaptureUnjoined
@@ -279,9 +306,12 @@ impl Error {
             | Self::EventUntimed
             | Self::Grid { .. }
             | Self::Length { .. }
+            | Self::NodeMissing { .. }
             | Self::OrdinalOutOfRange { .. }
             | Self::OtherDevice { .. }
             | Self::OtherStream { .. }
+            | Self::RegionEmpty
+            | Self::RegionForeign
             | Self::Shared { .. }
             | Self::SymbolMissing { .. }
             | Self::Threads { .. } => ErrorKind::Invalid,

@@ -16,13 +16,13 @@ const OLDER_KNOWS_BELOW: i32 = 100;
 
 /// `CU_DEVICE_ATTRIBUTE_...` by number, and the value.
 #[rustfmt::skip]
-const VALUES: [(i32, i32); 37] = [
+const VALUES: [(i32, i32); 38] = [
     (1, 1024), (2, 1024), (3, 1024), (4, 64), // threads of a block, and along each side
     (5, 0x7fff_ffff), (6, 65_535), (7, 65_535), // blocks along each side of a grid
     (8, 49_152), (9, 65_536), (10, 32), (12, 65_536), (13, 1_980_000), // shared, constant, warp, registers, clock
     (16, 132), (18, 0), (31, 1), (32, 1), // multiprocessors, integrated, concurrent kernels, ECC
     (36, 2_619_000), (37, 5120), (38, 52_428_800), (39, 2048), (40, 3), (41, 1), // memory clock, bus, L2, threads, copies, UVA
-    (75, 9), (76, 0), (81, 233_472), (82, 65_536), (88, 0), (90, 1), // capability, shared, registers, pageable, preemption
+    (75, 9), (76, 0), (81, 233_472), (82, 65_536), (88, 0), (90, 1), (91, 1), // capability, shared, registers, pageable, preemption, registered pointers
     (95, 1), (97, SHARED_OPTIN), (99, 1), // cooperative launch, opt-in shared memory, registering of host memory
     (106, 32), (108, 32_768_000), (111, 1024), (115, 1), (120, 1), // blocks, persisting L2, reserved shared, pools, clusters
     (134, -1), // NUMA node of the host

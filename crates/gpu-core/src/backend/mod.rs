@@ -16,6 +16,7 @@ use crate::image::KernelImage;
 use crate::kernel::{Kernel, Params};
 use crate::launch::{KernelAttributes, Launch, LaunchContract};
 use crate::properties::DeviceProperties;
+use crate::region::{HostRegion, Unregistered};
 use crate::telemetry::TelemetrySample;
 
 /// Whether an event remembers when it was passed.
@@ -112,6 +113,14 @@ impl Backend {
         })
     }
 
+    pub(crate) fn register(&self, region: HostRegion) -> Result<RawPinned, Unregistered> {
+        match self {
+            Self::Host(_) => Ok(RawPinned::Region(region)),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(cuda) => cuda.register(region).map(RawPinned::CudaRegion),
+        }
+    }
+
     #[cfg_attr(
         not(feature = "cuda"),
         expect(unused_variables, reason = "the host runs references and reads no image")
@@ -159,13 +168,46 @@ impl RawMemory {
 #[derive(Debug)]
 pub(crate) enum RawPinned {
     Host(host::Memory),
+    Region(HostRegion),
     #[cfg(feature = "cuda")]
     Cuda(cuda::Pinned),
+    #[cfg(feature = "cuda")]
+    CudaRegion(cuda::Registered),
 }
 
 impl RawPinned {
     pub(crate) fn pointer(&self) -> *mut u8 {
-        on!(self, memory => memory.pointer())
+        match self {
+            Self::Host(memory) => memory.pointer(),
+            Self::Region(region) => region.pointer(),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(memory) => memory.pointer(),
+            #[cfg(feature = "cuda")]
+            Self::CudaRegion(memory) => memory.pointer(),
+        }
+    }
+
+    pub(crate) fn is_region(&self) -> bool {
+        match self {
+            Self::Host(_) => false,
+            Self::Region(_) => true,
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => false,
+            #[cfg(feature = "cuda")]
+            Self::CudaRegion(_) => true,
+        }
+    }
+
+    /// The region, let go by its device; kept for ever if the driver holds on to it.
+    pub(crate) fn into_region(self) -> Option<HostRegion> {
+        match self {
+            Self::Host(_) => None,
+            Self::Region(region) => Some(region),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => None,
+            #[cfg(feature = "cuda")]
+            Self::CudaRegion(memory) => memory.into_region(),
+        }
     }
 }
 

@@ -12,5 +12,6 @@ mod driver_rules;
 mod faults;
 mod graphs;
 mod images;
+mod regions;
 mod simulator;
 mod unavailable;

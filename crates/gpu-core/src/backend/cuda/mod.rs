@@ -10,6 +10,7 @@ mod memory;
 mod module;
 mod properties;
 mod raw;
+mod registered;
 mod stream;
 mod symbols;
 mod telemetry;
@@ -25,12 +26,14 @@ pub(crate) use event::Event;
 pub(crate) use graph::Graph;
 pub(crate) use memory::{Memory, Pinned};
 pub(crate) use module::{Function, Module};
+pub(crate) use registered::Registered;
 pub(crate) use stream::Stream;
 
 use super::EventTiming;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::KernelImage;
 use crate::properties::DeviceProperties;
+use crate::region::{HostRegion, Unregistered};
 use crate::telemetry::TelemetrySample;
 
 /// How many devices the driver shows, at least one.
@@ -95,13 +98,15 @@ impl Context {
         raw::check_cust("cuCtxSynchronize", CurrentContext::synchronize())
     }
 
-    /// Gives an object back by `free`. A lost context has nothing to give back to; other failures are counted.
-    fn release(&self, free: impl FnOnce() -> Result<()>) {
+    /// Gives an object back by `free`, and says whether the driver has let go of it. A lost context has nothing to
+    /// give back to; other failures are counted.
+    fn release(&self, free: impl FnOnce() -> Result<()>) -> bool {
         match self.bind().and_then(|()| free()) {
             Err(error) if error.kind() != ErrorKind::Poisoned => {
                 self.unreleased.fetch_add(1, Ordering::Relaxed);
+                false
             }
-            _ => (),
+            _ => true,
         }
     }
 }
@@ -133,6 +138,10 @@ impl Cuda {
 
     pub(crate) fn pinned(&self, bytes: usize) -> Result<Pinned> {
         Pinned::zeroed(Arc::clone(&self.context), bytes)
+    }
+
+    pub(crate) fn register(&self, region: HostRegion) -> Result<Registered, Unregistered> {
+        Registered::new(Arc::clone(&self.context), region)
     }
 
     pub(crate) fn module(&self, image: &KernelImage) -> Result<Module> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use cust::device::Device;
 use cust_raw::CUdevice_attribute_enum::{
     self as Attribute, CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT as ASYNC_ENGINE_COUNT,
+    CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM as SAME_POINTER_WHEN_REGISTERED,
     CU_DEVICE_ATTRIBUTE_CLOCK_RATE as CLOCK_RATE,
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as COMPUTE_CAPABILITY_MAJOR,
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as COMPUTE_CAPABILITY_MINOR,
@@ -111,6 +112,12 @@ pub(super) fn read(ordinal: u32, device: Device) -> Result<DeviceProperties> {
 /// Shared memory a block may opt in to, in bytes.
 pub(super) fn shared_bytes_per_block_optin(device: Device) -> Result<u32> {
     attribute(device, MAX_SHARED_MEMORY_PER_BLOCK_OPTIN as c_int)
+}
+
+/// Whether host memory can be page-locked after it was allocated, and has one address for host and device then.
+pub(super) fn can_register(device: Device) -> Result<bool> {
+    let is_told = |name: Attribute| Ok(attribute(device, name as c_int)? != 0);
+    Ok(is_told(HOST_REGISTER_SUPPORTED)? && is_told(SAME_POINTER_WHEN_REGISTERED)?)
 }
 
 /// One attribute, by number: a driver knows more of them than the bindings have names for. 0 if it does not know this one.

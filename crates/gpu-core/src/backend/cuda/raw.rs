@@ -24,6 +24,10 @@ pub(super) const NOT_READY: i32 = 600;
 /// The driver's integer for a capture whose streams were not all joined at its end.
 pub(super) const CAPTURE_UNJOINED: i32 = 904;
 
+/// The driver's integers for what this system does not permit, and for what it does not support.
+pub(super) const NOT_PERMITTED: i32 = 800;
+pub(super) const NOT_SUPPORTED: i32 = 801;
+
 /// Calls a driver function and turns its result into ours, under the function's name.
 macro_rules! call {
     ($function:ident($($argument:expr),* $(,)?)) => {
