@@ -4,7 +4,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use gpu_core::Device;
-use memory_pipeline::{Config, Error, MemoryOptimizer, PinnedMemoryPool, PoolConfig};
+use memory_pipeline::{
+    Config, Error, MemoryOptimizer, PinnedMemoryPool, PoolConfig, Replay, ReplayConfig,
+};
 
 use crate::kernels::Mixer;
 
@@ -51,6 +53,20 @@ fn acquiring_and_releasing_allocate_nothing() {
     for _ in 0..100 {
         let held = [pool.acquire::<u8>(8).unwrap(), pool.acquire::<u8>(8).unwrap()];
         drop(held);
+    }
+    assert_eq!(allocations(), before);
+}
+
+#[test]
+fn a_schedule_that_is_sent_off_again_allocates_nothing() {
+    let device = Device::host();
+    let config = ReplayConfig::new(8, 6);
+    let mut replay = Replay::new(&device, Mixer::new(&device), config).unwrap();
+    let before = allocations();
+    for round in 0..100 {
+        replay.inputs_mut().for_each(|input| input.fill(round));
+        replay = replay.launch().unwrap().wait().unwrap();
+        std::hint::black_box(replay.outputs().map(|output| output[0]).max());
     }
     assert_eq!(allocations(), before);
 }
