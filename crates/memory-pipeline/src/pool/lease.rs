@@ -39,6 +39,19 @@ use crate::error::{Error, Result};
 /// }
 /// ```
 ///
+/// Nor can it go into two pipelines:
+///
+/// ```compile_fail,E0382
+/// # use memory_pipeline::{Lease, MemoryOptimizer, Rejected, Stage};
+/// fn twice<S: Stage<Input = u8>>(
+///     pipelines: &mut [MemoryOptimizer<S>; 2],
+///     lease: Lease<u8>,
+/// ) -> Result<u64, Rejected<u8>> {
+///     pipelines[0].submit(lease)?;
+///     pipelines[1].submit(lease)
+/// }
+/// ```
+///
 /// Before it is submitted it can be read, and after it came back:
 ///
 /// ```
