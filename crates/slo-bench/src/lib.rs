@@ -66,7 +66,9 @@ pub use frames::{
 };
 pub use load::{Capacity, CapacityPlan, Load, Probe, capacity};
 pub use measure::{Budget, MeasurePlan, Measurement, OpenLoop, Settling, WarmUp, measure};
-pub use recorder::{Bucket, Interval, Latency, LogInterval, Recorder, write_hgrm, write_hlog};
+pub use recorder::{
+    Bucket, Interval, Latency, LatencyHistogram, LogInterval, Recorder, write_hgrm, write_hlog,
+};
 pub use report::{
     Check, Destination, Figure, Machine, PROFILE, Program, REPORT_SCHEMA, Report, Run, Section,
     TIMELINE, TRACE, UtcTime, label, milliseconds, number,

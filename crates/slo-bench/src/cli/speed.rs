@@ -2,6 +2,7 @@
 //!
 //! Speed-ups are ratios of medians of one run on one machine, never of figures from elsewhere.
 
+use std::path::Path;
 use std::time::Duration;
 
 use gpu_core::{BackendKind, Device};
@@ -89,6 +90,7 @@ pub fn time(
         cold_ns: measured.cold_ns,
         latency,
         contract: contract.map(|contract| contract.name.clone()),
+        contract_file: contract.map(|contract| from_here(&contract.file)),
         clauses,
     });
     Ok(timed)
@@ -168,6 +170,16 @@ impl Medians {
     }
 }
 
+/// A file as a report names it, without the folders of this machine.
+fn from_here(file: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = match file.is_absolute() {
+        true => file.strip_prefix(here).ok().or_else(|| file.file_name().map(Path::new)),
+        false => None,
+    };
+    path.unwrap_or(file).display().to_string()
+}
+
 fn milliseconds(elapsed: Duration) -> f64 {
     elapsed.as_secs_f64() * 1e3
 }
@@ -175,6 +187,18 @@ fn milliseconds(elapsed: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_named_without_folders_of_this_machine() {
+        let here = std::env::current_dir().unwrap();
+        for (file, named) in [
+            (here.join("contracts/a.toml"), "contracts/a.toml"),
+            (Path::new("contracts/a.toml").to_owned(), "contracts/a.toml"),
+            (Path::new("/elsewhere/contracts/a.toml").to_owned(), "a.toml"),
+        ] {
+            assert_eq!(from_here(&file), named);
+        }
+    }
 
     #[test]
     fn the_host_compares_its_two_versions_and_never_one_with_itself() {

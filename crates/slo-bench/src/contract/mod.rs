@@ -104,6 +104,8 @@ pub enum Claim {
 pub struct Contract {
     /// Its name, unique among the contracts of a folder.
     pub name: String,
+    /// The file that says so, as it was opened.
+    pub file: PathBuf,
     /// The workload that it is about.
     pub workload: String,
     /// The kind of device that it is about.

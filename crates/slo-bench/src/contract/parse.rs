@@ -48,6 +48,7 @@ pub(super) fn contract(text: &str, file: &Path, known: &[&str]) -> Result<Contra
     check_workload(&workload, known).map_err(|error| in_file(error, file))?;
     let contract = Contract {
         name: table.text("name", "\"thermodynamic-h100\"")?,
+        file: file.to_owned(),
         workload,
         target: table.target()?,
         n: usize::try_from(table.count("n", "900", N_MAX)?).expect("at most N_MAX"),

@@ -10,7 +10,7 @@ use hdrhistogram::serialization::interval_log::{
     IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
 };
 
-use super::Recorder;
+use super::LatencyHistogram;
 
 /// Latencies of one stretch of time.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ pub struct LogInterval<'a> {
     /// How long it was.
     pub length: Duration,
     /// What was recorded in it.
-    pub recorder: &'a Recorder,
+    pub histogram: &'a LatencyHistogram,
 }
 
 /// Writes an interval log of format 1.3: values in nanoseconds, each interval's maximum in milliseconds, times absolute.
@@ -43,10 +43,10 @@ pub fn write_hlog(
     let mut serializer = V2DeflateSerializer::new();
     let mut builder = IntervalLogWriterBuilder::new();
     let mut log = builder.with_max_value_divisor(1e6).begin_log_with(out, &mut serializer)?;
-    for LogInterval { tag, start, length, recorder } in intervals {
+    for LogInterval { tag, start, length, histogram } in intervals {
         let tag = tag.replace([',', ' ', '\t', '\n', '\r'], "_");
         let (tag, start) = (Tag::new(&tag), since_epoch + *start);
-        log.write_histogram(&recorder.histogram, start, *length, tag).map_err(
+        log.write_histogram(histogram.counts(), start, *length, tag).map_err(
             |error| match error {
                 IntervalLogWriterError::IoError(error) => error,
                 IntervalLogWriterError::SerializeError(error) => std::io::Error::other(error),
@@ -60,10 +60,10 @@ pub fn write_hlog(
 ///
 /// # Errors
 /// What `out` fails with.
-pub fn write_hgrm(out: &mut impl Write, recorder: &Recorder) -> Result<()> {
+pub fn write_hgrm(out: &mut impl Write, histogram: &LatencyHistogram) -> Result<()> {
     const STEPS_PER_HALVING: u32 = 5;
     const NS_PER_MS: f64 = 1e6;
-    let histogram = &recorder.histogram;
+    let histogram = histogram.counts();
     let heads = ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"];
     writeln!(out, "{:>12} {:>14} {:>10} {:>14}\n", heads[0], heads[1], heads[2], heads[3])?;
     let mut below = 0;

@@ -3,13 +3,13 @@
 //! One recorder a thread; [`Recorder::merge`] adds them up without loss. Percentiles are nearest-rank: the k-th smallest
 //! sample with k = ceil(p N). Never interpolates, and never reports a percentile that the samples cannot support.
 
+mod histogram;
 mod log;
 mod summary;
 #[cfg(test)]
 mod tests;
 
-use hdrhistogram::Histogram;
-
+pub use histogram::LatencyHistogram;
 pub use log::{LogInterval, write_hgrm, write_hlog};
 pub use summary::{Bucket, Interval, Latency};
 
@@ -31,7 +31,7 @@ pub struct Recorder {
     kept_max: usize,
     /// What was merged in: their samples stand in orders of their own.
     merged: Vec<Series>,
-    histogram: Histogram<u64>,
+    histogram: LatencyHistogram,
     limits_ns: Vec<u64>,
     over_counts: Vec<u64>,
     len: u64,
@@ -56,7 +56,6 @@ impl Recorder {
 
     fn keeping(limits_ns: &[u64], expected: u64, kept_max: u64) -> Self {
         let kept_max = usize::try_from(kept_max).expect("at most KEPT_MAX");
-        let histogram = Histogram::new_with_bounds(1, HISTOGRAM_NS_MAX, 3);
         let bits = expected.clamp(1, BITS_MAX);
         Self {
             own: Series {
@@ -65,7 +64,7 @@ impl Recorder {
             },
             kept_max,
             merged: Vec::new(),
-            histogram: histogram.expect("the bounds are constants that the histogram accepts"),
+            histogram: LatencyHistogram::default(),
             limits_ns: limits_ns.to_vec(),
             over_counts: vec![0; limits_ns.len()],
             len: 0,
@@ -80,7 +79,7 @@ impl Recorder {
         if self.own.kept.len() < self.kept_max {
             self.own.kept.push(latency_ns);
         }
-        self.histogram.saturating_record(latency_ns);
+        self.histogram.record(latency_ns);
         let counters = self.over_counts.iter_mut().zip(&mut self.own.over);
         for (limit, (count, indicator)) in self.limits_ns.iter().zip(counters) {
             let is_over = latency_ns >= *limit;
@@ -98,8 +97,7 @@ impl Recorder {
     /// If the two count for different limits.
     pub fn merge(&mut self, other: Self) {
         assert_eq!(self.limits_ns, other.limits_ns, "recorders of one run count for one contract");
-        let added = self.histogram.add(&other.histogram);
-        added.expect("both histograms have the same bounds");
+        self.histogram.merge(&other.histogram);
         for (count, more) in self.over_counts.iter_mut().zip(&other.over_counts) {
             *count += more;
         }
@@ -193,15 +191,15 @@ struct Ranked<'a> {
 impl Ranked<'_> {
     /// The sample of that rank, from 1, or the edge of its bucket on the side of `end`.
     fn at(&self, rank: u64, end: End) -> u64 {
-        let Recorder { len, max_ns, histogram, .. } = self.recorder;
+        let Recorder { max_ns, histogram, .. } = self.recorder;
         if self.recorder.is_exact() {
             let index = usize::try_from(rank - 1).expect("a rank is at most the number of samples");
             return self.sorted[index];
         }
-        let value = histogram.value_at_quantile(rank as f64 / *len as f64);
+        let bucket = histogram.at_ranks(&[rank]).swap_remove(0);
         match end {
-            End::Lower => histogram.lowest_equivalent(value),
-            End::Upper => value.min(*max_ns),
+            End::Lower => *bucket.start(),
+            End::Upper => (*bucket.end()).min(*max_ns),
         }
     }
 

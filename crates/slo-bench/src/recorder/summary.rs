@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{End, Ranked, Recorder};
+use super::{End, LatencyHistogram, Ranked, Recorder};
 use crate::statistics::{Indicator, Quantile, rank_interval};
 
 /// The confidence of every interval in a report.
@@ -31,6 +31,8 @@ pub struct Latency {
     pub intervals: Vec<Interval>,
     /// Counts by powers of two.
     pub distribution: Vec<Bucket>,
+    /// Counts to 0.1 %.
+    pub histogram: LatencyHistogram,
 }
 
 /// A two-sided confidence interval of one percentile, between two of the samples.
@@ -79,6 +81,7 @@ impl Recorder {
             max_ns: max,
             intervals: inner.filter_map(|quantile| self.interval(&ranked, quantile)).collect(),
             distribution: self.distribution(),
+            histogram: self.histogram.clone(),
         }
     }
 
@@ -100,7 +103,7 @@ impl Recorder {
 
     /// Counts by powers of two of a microsecond, empty ends left out.
     fn distribution(&self) -> Vec<Bucket> {
-        let steps = self.histogram.iter_log(1000, 2.0);
+        let steps = self.histogram.counts().iter_log(1000, 2.0);
         let all = steps.map(|step| Bucket {
             up_to_ns: step.value_iterated_to(),
             count: step.count_since_last_iteration(),

@@ -118,6 +118,8 @@ pub struct Run {
     pub slip: Option<Latency>,
     /// The contract, if there was one.
     pub contract: Option<String>,
+    /// Its file: from the folder that the run was started in, or without its folder if it is elsewhere.
+    pub contract_file: Option<String>,
     /// How its limits were met.
     pub clauses: Vec<Clause>,
 }

@@ -27,6 +27,7 @@ fn report() -> Report {
         cold_ns: 5_000_000,
         latency: recorder.summary(),
         contract: Some("thermodynamic-h100".to_owned()),
+        contract_file: Some("contracts/thermodynamic-h100.toml".to_owned()),
         clauses: vec![Clause {
             promise: "p99 < 0.06 ms".to_owned(),
             verdict: Verdict::Fail,
