@@ -254,6 +254,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_first_alarm_cancels_every_member_and_later_ones_change_nothing() {
+        let cancellers: Vec<_> = (0..3).map(|_| Canceller::default()).collect();
+        let alarm = Alarm { first: AtomicUsize::new(usize::MAX), cancellers };
+        let cancelled = || alarm.cancellers.iter().filter(|canceller| canceller.take()).count();
+        for (index, expected) in [(1, 3), (2, 0), (0, 0)] {
+            drop(RingOnDrop { alarm: &alarm, index });
+            assert_eq!(cancelled(), expected, "member {index}");
+            assert_eq!(alarm.first.load(Ordering::Acquire), 1);
+        }
+    }
+
+    #[test]
     fn shares_are_in_proportion_and_miss_no_batch() {
         let cases: [(usize, &[u32], &[usize]); 7] = [
             (10, &[1, 1], &[5, 10]),

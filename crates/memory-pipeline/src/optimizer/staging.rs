@@ -74,8 +74,8 @@ impl<T: gpu_core::Pod + Send + Sync> Filling<T> {
         self.begun += 1;
         scope.spawn(move |_| {
             copy(batch, &mut lease);
-            // A run that ended early takes no more; the lease goes back to its pool.
-            let _ = ready.send(lease);
+            // A run that ended early takes no more; the lease goes back to its pool. There is room for all that are begun.
+            let _ = ready.try_send(lease);
         });
     }
 
@@ -114,8 +114,8 @@ impl Emptying {
         scope.spawn(move |_| {
             copy(&output, place);
             drop(output);
-            // A run that ended early does not count any more.
-            let _ = done.send(());
+            // A run that ended early does not count any more. There is room for all that are begun.
+            let _ = done.try_send(());
         });
     }
 }
