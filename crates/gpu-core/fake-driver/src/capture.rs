@@ -117,6 +117,15 @@ impl Driver {
         Ok(handle)
     }
 
+    /// Ends the captures of the calling thread without a graph.
+    pub(crate) fn abandon_captures(&mut self) {
+        let thread = journal::thread();
+        self.captures.retain(|_, capture| capture.thread != thread);
+        for queue in self.queues.values_mut() {
+            queue.capture = queue.capture.filter(|capture| self.captures.contains_key(capture));
+        }
+    }
+
     /// `CU_STREAM_CAPTURE_STATUS_...`: none, active, invalidated.
     pub(crate) fn capture_status(&mut self, stream: u64) -> Outcome<u32> {
         let stream = self.stream(stream)?;

@@ -1,4 +1,4 @@
-//! What a test asks of the fake, beside the driver's own functions: `fake_reset`, `fake_fail` and `fake_report`.
+//! What a test asks of the fake, beside the driver's own functions: `fake_reset`, `fake_fail`, `fake_heal` and `fake_report`.
 
 use std::ffi::{CStr, c_char, c_uint, c_void};
 
@@ -28,6 +28,12 @@ unsafe extern "C" fn fake_fail(function: *const c_char, first: u64, lasting: c_u
     };
     let failure = Failure { function, first, lasting, code: Code(code), seen: 0 };
     lock().journal.failures.push(failure);
+}
+
+/// Makes no call fail any more. A context that was lost stays lost.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fake_heal() {
+    lock().journal.failures.clear();
 }
 
 /// Takes one line of a report: where it goes, its bytes, how many.

@@ -53,7 +53,12 @@ pub(crate) fn enter(
 ) -> std::ffi::c_uint {
     let driver = &mut *lock();
     driver.now_ns += CALL_NS;
-    let outcome = driver.journal.admit(name).and_then(|()| function(driver));
+    let admitted = driver.journal.admit(name);
+    if admitted.is_err() && name == "cuStreamEndCapture" {
+        // Whatever ending a capture fails with, it ends the capture.
+        driver.abandon_captures();
+    }
+    let outcome = admitted.and_then(|()| function(driver));
     if driver.journal.sticky.is_some() {
         driver.stop();
     }

@@ -45,7 +45,29 @@ static AFFINE: Kernel = Kernel {
     },
 };
 
-static KERNELS: [&Kernel; 1] = [&AFFINE];
+/// `mix(const unsigned* input, unsigned long long* output, unsigned len)`: of each element and the next one, its place and the
+/// length, something that changes with any of them.
+static MIX: Kernel = Kernel {
+    name: "mix",
+    widths: &[8, 8, 4],
+    ranges: |params| {
+        let len = len(params[2]);
+        let (input, output) = (len * size_of::<u32>(), len * size_of::<u64>());
+        Ranges { reads: vec![(params[0], input)], writes: vec![(params[1], output)] }
+    },
+    run: |params, reads, writes, _| {
+        let len = len(params[2]);
+        for index in 0..len {
+            let (here, next): (u32, u32) = (reads[0].read(index), reads[0].read((index + 1) % len));
+            let word = (u64::from(here) << 32) ^ u64::from(next).rotate_left(7);
+            let place = (index as u64) << 20 | len as u64;
+            let mixed = (word ^ place).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word >> 29;
+            writes[0].write(index, mixed);
+        }
+    },
+};
+
+static KERNELS: [&Kernel; 2] = [&AFFINE, &MIX];
 
 /// The kernel of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Kernel> {

@@ -182,8 +182,7 @@ fn is_explained(kind: &str, failed: &[Call]) -> bool {
     let settled = ["device memory", "page-locked memory", "module", "executable graph", "context"];
     failed.iter().any(|call| match call.name.as_str() {
         "cuCtxSetCurrent" => true,
-        // Nothing can be freed while a wait fails, nor while a capture cannot be ended.
-        "cuCtxSynchronize" | "cuStreamEndCapture" => settled.contains(&kind),
+        "cuCtxSynchronize" => settled.contains(&kind),
         "cuMemFree_v2" => kind == "device memory",
         "cuMemFreeHost" => kind == "page-locked memory",
         "cuStreamDestroy_v2" => kind == "stream",

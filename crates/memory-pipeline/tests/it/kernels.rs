@@ -1,4 +1,4 @@
-//! Kernels and stages of the tests. They have a meaning on the host and no compiled image.
+//! Kernels and stages of the tests. They have a meaning on the host and no compiled image; the fake driver knows `mix` by name.
 
 use gpu_core::{
     Device, DeviceSlice, DeviceSliceMut, Error, HostMemory, Kernel, KernelImage, Launch,
@@ -33,7 +33,7 @@ struct MixArgs<'a> {
     output: DeviceSliceMut<'a, u64>,
 }
 
-// SAFETY: there is no compiled kernel; the arguments are two views and their layout depends on no lifetime.
+// SAFETY: the only compiled kernel is the fake driver's, which takes (input, output, len) and touches `len` elements of each.
 unsafe impl Kernel for Mix {
     type Args<'a> = MixArgs<'a>;
     const CONTRACT: LaunchContract = LaunchContract::new("mix");
@@ -47,6 +47,7 @@ unsafe impl Kernel for Mix {
     fn bind(args: &MixArgs<'_>, params: &mut Params) {
         params.slice(&args.input);
         params.slice_mut(&args.output);
+        params.scalar(u32::try_from(args.input.len()).unwrap());
     }
 
     fn reference(args: MixArgs<'_>, _: &Launch, memory: &HostMemory) {
@@ -93,7 +94,11 @@ pub(crate) struct Mixer(Prepared<Mix>);
 
 impl Mixer {
     pub(crate) fn new(device: &Device) -> Self {
-        Self(prepared(device))
+        Self::on(device).unwrap()
+    }
+
+    pub(crate) fn on(device: &Device) -> gpu_core::Result<Self> {
+        prepared(device).map(Self)
     }
 }
 
@@ -116,7 +121,7 @@ pub(crate) struct Halver(Prepared<Halve>);
 
 impl Halver {
     pub(crate) fn new(device: &Device) -> Self {
-        Self(prepared(device))
+        Self(prepared(device).unwrap())
     }
 }
 
@@ -162,10 +167,11 @@ impl Stage for Odd {
     }
 }
 
-fn prepared<K: Kernel>(device: &Device) -> Prepared<K> {
-    // SAFETY: these tests run on the host, which has no use for the image.
-    let module = unsafe { device.module(&KernelImage::Binary(Vec::new())) }.unwrap();
-    Prepared::new(device, &module, Launch::linear(1, 32)).unwrap()
+fn prepared<K: Kernel>(device: &Device) -> gpu_core::Result<Prepared<K>> {
+    // SAFETY: the host has no use for the image, and the fake driver's kernels are these.
+    let module =
+        unsafe { device.module(&KernelImage::Binary(fake_driver_client::image(&["mix"]))) }?;
+    Prepared::new(device, &module, Launch::linear(1, 32))
 }
 
 /// Every buffer that the pool still has, each filled with `canary`.

@@ -1,9 +1,13 @@
 //! The pipeline and its pool as their users see them, on the eager and on the simulated host.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test prints what it counted, or why it cannot run")]
 
 mod allocations;
 mod calibration;
+mod driver;
+mod driver_schedules;
+mod driver_steady;
 mod endings;
 mod faults;
 mod fleet;

@@ -68,6 +68,7 @@ const COUNTS: c_uint = 4;
 
 type Reset = unsafe extern "C" fn(u64, c_uint);
 type Script = unsafe extern "C" fn(*const c_char, u64, c_uint, c_uint);
+type Heal = unsafe extern "C" fn();
 type Visit = unsafe extern "C" fn(*mut c_void, *const u8, usize);
 type Report = unsafe extern "C" fn(c_uint, Visit, *mut c_void);
 
@@ -112,6 +113,14 @@ impl FakeDriver {
         let script = unsafe { self.function::<Script>("fake_fail") };
         // SAFETY: the name lives to the end of this call.
         unsafe { script(pointer, fail.first, lasting, fail.code) };
+    }
+
+    /// Makes no call fail any more. A device that was lost stays lost.
+    pub fn heal(&self) {
+        // SAFETY: the fake declares it so.
+        let heal = unsafe { self.function::<Heal>("fake_heal") };
+        // SAFETY: it asks for nothing.
+        unsafe { heal() };
     }
 
     /// What the program did that the driver's documentation forbids, or promised and did not keep.

@@ -78,16 +78,9 @@ impl Stream {
     }
 
     pub(crate) fn end_capture(&self) -> Result<Graph> {
-        let ended = self.take_captured();
-        if ended.is_err() && matches!(self.is_captured(), Ok(true)) {
-            // A capture that stays on would keep its streams and all that is dropped from now on.
-            drop(self.take_captured());
-        }
-        ended
-    }
-
-    fn take_captured(&self) -> Result<Graph> {
-        self.context.bind()?;
+        // A capture that stays on would keep its streams and all that is dropped from now on, so it is ended whether the
+        // context can be bound or not: what was captured had bound it.
+        let bound = self.context.bind();
         let mut template = ptr::null_mut();
         // SAFETY: the stream lives as long as `self`, and the driver writes one handle.
         let ended = unsafe { raw::call!(cuStreamEndCapture(self.handle.0, &raw mut template)) };
@@ -97,6 +90,7 @@ impl Stream {
             Err(error) => Err(error),
             Ok(()) => {
                 let template = Template { handle: Handle(template), context: &self.context };
+                bound?;
                 Graph::instantiate(&self.context, &template)
             }
         }
