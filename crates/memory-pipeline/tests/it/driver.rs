@@ -8,7 +8,7 @@ use memory_pipeline::{
     Config, Error, MemoryOptimizer, Replay, ReplayConfig, ReplayInFlight, Timing,
 };
 
-use crate::kernels::{Mixer, mixed, numbers};
+use crate::kernels::{Mixer, fill_all, mixed, numbers};
 
 const BATCH_LEN: usize = 5;
 const BATCHES: usize = 5;
@@ -105,6 +105,7 @@ fn submit<'a>(
                 assert_eq!(*lease, *content, "it comes back as it was filled");
             }
             ledger.note(rejected.error);
+            scribble(pipeline);
         }
     }
 }
@@ -123,8 +124,15 @@ fn complete(pipeline: &mut MemoryOptimizer<Mixer>, waiting: &mut Waiting<'_>, le
             assert!(matches!(error, Error::Batch { batch, .. } if batch == number), "{error:?}");
             ledger.named += 1;
             ledger.note(error);
+            scribble(pipeline);
         }
     }
+}
+
+/// Writes to every buffer that is free, which breaks the promise of any copy that still uses one.
+fn scribble(pipeline: &MemoryOptimizer<Mixer>) {
+    drop(fill_all(pipeline.inputs(), 0xdead_u32));
+    drop(fill_all(pipeline.outputs(), 0xdead_u64));
 }
 
 /// A whole run, which must be right or named.
@@ -139,6 +147,7 @@ fn execute(pipeline: &mut MemoryOptimizer<Mixer>, input: &[u32], ledger: &mut Le
         Err(error) => {
             ledger.named += 1;
             ledger.note(error);
+            scribble(pipeline);
         }
     }
 }
@@ -221,6 +230,10 @@ fn schedules(ledger: &mut Ledger) -> Result<(), Error> {
             Err(failed) => {
                 ledger.named += 1;
                 ledger.note(failed.error);
+                // What comes back is idle, so it may be written.
+                if let Some(mut replay) = failed.replay {
+                    replay.inputs_mut().for_each(|input| input.fill(0xdead));
+                }
                 return Ok(());
             }
         };
