@@ -163,3 +163,32 @@ impl<S: Stage> MemoryOptimizer<S> {
             .map(|()| pipeline.report())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gpu_core::Device;
+
+    use super::*;
+    use crate::pool::{PinnedMemoryPool, PoolConfig};
+
+    #[test]
+    fn no_more_results_are_copied_out_at_once_than_there_are_buffers_for() {
+        const LEN: usize = 1 << 20;
+        let config = PoolConfig::uniform::<u8>(STAGED + 1, LEN);
+        let pool = PinnedMemoryPool::new(&Device::host(), config).unwrap();
+        let threads = threads(2).unwrap().unwrap();
+        let mut output = vec![0; 40 * LEN];
+        let mut emptying = Emptying::new();
+        threads.in_place_scope(|scope| {
+            for (mark, place) in (1..).zip(output.chunks_mut(LEN)) {
+                let mut lease =
+                    pool.acquire::<u8>(LEN).expect("one is back before the next is needed");
+                lease.fill(mark);
+                emptying.begin(scope, lease, place);
+            }
+        });
+        assert!(
+            (1..).zip(output.chunks(LEN)).all(|(mark, place)| place.iter().all(|&x| x == mark))
+        );
+    }
+}
