@@ -10,7 +10,7 @@ use std::time::Duration;
 use benches::Question;
 use crossbeam_queue::ArrayQueue;
 use gpu_core::Clock;
-use memory_pipeline::{PinnedMemoryPool, PoolConfig};
+use memory_pipeline::{Backing, MemoryStats, PinnedMemoryPool, PoolConfig};
 use slo_bench::Section;
 use slo_bench::cli::Session;
 
@@ -128,37 +128,52 @@ fn pair_ns(clock: &Clock, threads: u32, pairs: u32, pair: &(dyn Fn() + Sync)) ->
     total.as_secs_f64() * 1e9 / f64::from(threads) / f64::from(pairs)
 }
 
-/// A large buffer from the driver and from a pool, and how long the pool takes to start.
+/// A large buffer from the driver and from a pool, and how long the pool takes to start with either kind of memory.
 fn driver(options: &Options, session: &Session<'_>) -> anyhow::Result<Section> {
     let (clock, device) = (&session.clock, session.device());
     let bytes = options.buffer_mib as usize * MIB;
-    let config = PoolConfig::uniform::<u8>(POOL_BUFFERS, bytes);
-    let [mut allocate, mut free, mut start, mut end] = [const { Vec::new() }; 4];
+    let registered = PoolConfig::uniform::<u8>(POOL_BUFFERS, bytes);
+    let allocated = PoolConfig { backing: Backing::Driver, ..registered.clone() };
+    let [mut allocate, mut free, mut register, mut driver] = [const { Vec::new() }; 4];
     for _ in 0..options.passes {
         let (buffer, seconds) = timed(clock, || device.pinned::<u8>(bytes));
+        let buffer = buffer?;
         allocate.push(seconds);
         free.push(timed(clock, || drop(black_box(buffer))).1);
-        let (pool, seconds) = timed(clock, || PinnedMemoryPool::new(device, config.clone()));
-        start.push(seconds);
-        end.push(timed(clock, || drop(black_box(pool))).1);
+        for (config, passes) in [(&registered, &mut register), (&allocated, &mut driver)] {
+            let (pool, seconds) = timed(clock, || PinnedMemoryPool::new(device, config.clone()));
+            pool?;
+            passes.push(seconds);
+        }
     }
-    let pool = PinnedMemoryPool::new(device, config)?;
+    let pool = PinnedMemoryPool::new(device, registered)?;
+    let memory = pool.stats().memory[0];
     let pair = || drop(black_box(pool.acquire::<u8>(bytes)));
     let pairs = (0..options.passes).map(|_| pair_ns(clock, 1, options.pairs, &pair)).collect();
-    let (buffer, whole) =
-        (format!("{} MiB", bytes / MIB), format!("{} MiB", POOL_BUFFERS * bytes / MIB));
+
+    let mib = |bytes| format!("{} MiB", bytes / MIB);
     let mut section = Section::new("driver");
-    let mut milliseconds = |name: String, passes| {
+    for (name, passes) in [
+        (format!("Device::pinned, {}", mib(bytes)), allocate),
+        (format!("freeing it, {}", mib(bytes)), free),
+        (format!("starting a pool of {}, {}", mib(memory.bytes), backing(memory)), register),
+        (format!("starting a pool of {}, allocated by the driver", mib(memory.bytes)), driver),
+    ] {
         section.figure(name, median(passes) * 1e3, "ms", session.label());
-    };
-    milliseconds(format!("Device::pinned, {buffer}"), allocate);
-    milliseconds(format!("freeing it, {buffer}"), free);
-    milliseconds(format!("starting a pool of {whole}"), start);
-    milliseconds(format!("ending it, {whole}"), end);
-    section.figure(format!("acquire and release, {buffer}"), median(pairs), "ns", session.label());
+    }
+    let pair = format!("acquire and release, {}", mib(bytes));
+    section.figure(pair, median(pairs), "ns", session.label());
     let leased = pool.stats().leased();
     section.check("every buffer came back", leased == 0, format!("{leased} are out"));
     Ok(section.close(format!("median of {} passes", options.passes)))
+}
+
+/// What a pool got that asked for registered memory.
+fn backing(memory: MemoryStats) -> String {
+    match memory.registered {
+        Some(pages) => format!("registered {pages:?} pages").to_lowercase(),
+        None => "which may not register memory".to_owned(),
+    }
 }
 
 fn timed<T>(clock: &Clock, work: impl FnOnce() -> T) -> (T, f64) {

@@ -1,34 +1,63 @@
-//! What a pool is to hold: size classes, each with a fixed number of equal buffers.
+//! What a pool is to hold, size classes with a fixed number of equal buffers each, and in what memory.
 
-use gpu_core::Pod;
+use gpu_core::{Pages, Pod};
 
 use super::BUFFERS_MAX;
 use crate::error::{Error, Result};
 
 /// Most size classes of one pool.
 pub const CLASSES_MAX: usize = 64;
+/// Most nodes of one pool.
+const NODES_MAX: usize = 64;
 
 /// Buffers of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SizeClass {
     /// Bytes of each buffer.
     pub buffer_bytes: usize,
-    /// How many of them.
+    /// How many of them, on each node.
     pub buffers: usize,
 }
 
-/// The size classes of a pool.
+/// What the memory of a pool is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Backing {
+    /// The process's own, registered with the device: faster to start, on a node of choice, and still there when the device is
+    /// lost. Where registering is forbidden, the driver allocates after all, and the statistics say so.
+    Registered {
+        /// The pages to be had; where there are none, the next smaller kind.
+        pages: Pages,
+        /// The NUMA nodes to lie on, each with all classes; the buffers of the first go out first. Without any, the node of the
+        /// device, if it is known and the process may use it.
+        nodes: Vec<u32>,
+    },
+    /// What the driver allocates, wherever that is.
+    Driver,
+}
+
+impl Default for Backing {
+    /// Huge pages if there are any, on the device's node.
+    fn default() -> Self {
+        Self::Registered { pages: Pages::Huge, nodes: Vec::new() }
+    }
+}
+
+/// The size classes of a pool and what they are made of.
 ///
 /// ```
-/// use memory_pipeline::{PoolConfig, SizeClass};
+/// use memory_pipeline::{Backing, PoolConfig, SizeClass};
 ///
 /// let frames = PoolConfig::uniform::<f32>(8, 1 << 20);
 /// assert_eq!(frames.classes, [SizeClass { buffer_bytes: 4 << 20, buffers: 8 }]);
+/// let of_driver = PoolConfig { backing: Backing::Driver, ..frames };
+/// # assert_eq!(of_driver.classes.len(), 1);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PoolConfig {
     /// In any order; classes of one size are one class.
     pub classes: Vec<SizeClass>,
+    /// What the memory is.
+    pub backing: Backing,
 }
 
 impl PoolConfig {
@@ -41,11 +70,11 @@ impl PoolConfig {
 
     /// A pool of these classes.
     pub fn new(classes: impl Into<Vec<SizeClass>>) -> Self {
-        Self { classes: classes.into() }
+        Self { classes: classes.into(), backing: Backing::default() }
     }
 
-    /// The classes in range, smallest first, each size once.
-    pub(super) fn sorted(mut self) -> Result<Vec<SizeClass>> {
+    /// The same with the classes smallest first, each size once, and everything in range.
+    pub(super) fn checked(mut self) -> Result<Self> {
         check("classes", self.classes.len(), CLASSES_MAX)?;
         self.classes.sort_unstable_by_key(|class| class.buffer_bytes);
         self.classes.dedup_by(|class, kept| {
@@ -55,11 +84,16 @@ impl PoolConfig {
             }
             is_same
         });
+        let nodes = match &self.backing {
+            Backing::Registered { nodes, .. } => nodes.len().max(1),
+            Backing::Driver => 1,
+        };
+        check("nodes", nodes, NODES_MAX)?;
         for class in &self.classes {
             check("buffer_bytes", class.buffer_bytes, usize::MAX)?;
-            check("buffers", class.buffers, BUFFERS_MAX)?;
+            check("buffers", class.buffers, BUFFERS_MAX / nodes)?;
         }
-        Ok(self.classes)
+        Ok(self)
     }
 }
 

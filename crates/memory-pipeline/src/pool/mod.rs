@@ -7,6 +7,7 @@ mod config;
 mod exhaustion;
 mod free_list;
 mod lease;
+mod memory;
 mod slab;
 mod stats;
 mod waiters;
@@ -16,11 +17,11 @@ use std::sync::Arc;
 use gpu_core::{Clock, Device, Pod};
 
 use self::anchor::{Anchor, thread_number};
-pub use self::config::{CLASSES_MAX, PoolConfig, SizeClass};
+pub use self::config::{Backing, CLASSES_MAX, PoolConfig, SizeClass};
 pub use self::exhaustion::Exhaustion;
 pub use self::lease::Lease;
 use self::slab::{ALIGNMENT, STRIPES_MAX, Slab};
-pub use self::stats::{ClassStats, PoolStats};
+pub use self::stats::{ClassStats, MemoryStats, PoolStats};
 use crate::error::{Error, Result};
 
 /// Most buffers of one size class.
@@ -58,11 +59,12 @@ impl PinnedMemoryPool {
     /// Allocates every buffer, zeroed. The only call of a pool that allocates page-locked memory.
     ///
     /// # Errors
-    /// [`Error::Config`] if there are no classes, too many, or some of them are empty or too large; otherwise what the driver says.
+    /// [`Error::Config`] names a knob out of range; otherwise what the system or the driver says.
     pub fn new(device: &Device, config: PoolConfig) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let stripes = threads.next_power_of_two().min(STRIPES_MAX);
-        let slabs = config.sorted()?.into_iter().map(|class| Slab::new(device, class, stripes));
+        let PoolConfig { classes, backing } = config.checked()?;
+        let slabs = classes.into_iter().map(|class| Slab::new(device, class, &backing, stripes));
         let slabs = slabs.collect::<Result<Arc<[_]>>>()?;
         let anchors = (0..stripes).map(|_| Anchor::new(Arc::clone(&slabs))).collect();
         Ok(Self { anchors, clock: Clock::real() })
@@ -116,7 +118,9 @@ impl PinnedMemoryPool {
 
     /// What the pool has done so far.
     pub fn stats(&self) -> PoolStats {
-        PoolStats { classes: self.anchors[0].slabs().iter().map(Slab::stats).collect() }
+        let slabs = self.anchors[0].slabs();
+        let memory = slabs.iter().flat_map(Slab::memory_stats).collect();
+        PoolStats { classes: slabs.iter().map(Slab::stats).collect(), memory }
     }
 }
 

@@ -1,13 +1,14 @@
-//! The buffers of one size class: for each node a piece of page-locked memory, cut into equal parts.
+//! The buffers of one size class: page-locked memory, for each node a piece, cut into equal parts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gpu_core::{Device, PinnedBuffer};
+use gpu_core::Device;
 
-use super::config::SizeClass;
+use super::config::{Backing, SizeClass};
 use super::free_list::{FreeList, Shape, Slot, Wanted};
-use super::stats::ClassStats;
+use super::memory::Memory;
+use super::stats::{ClassStats, MemoryStats};
 use super::waiters::Waiters;
 use crate::error::{Error, Result};
 
@@ -15,6 +16,9 @@ use crate::error::{Error, Result};
 pub(super) const ALIGNMENT: usize = 256;
 /// Most stacks of free buffers on one node: more would make looking for the last free buffer slow.
 pub(super) const STRIPES_MAX: usize = 16;
+
+/// Why a number fits into 16 bits.
+const CHECKED: &str = "the configuration was checked";
 
 /// A size class of a pool, and who owns which of its buffers.
 pub(super) struct Slab {
@@ -28,14 +32,6 @@ pub(super) struct Slab {
     counters: Counters,
 }
 
-/// The buffers of one node.
-struct Memory {
-    /// The first byte of `pages`.
-    base: *mut u8,
-    /// Kept for its pages; reached through `base` only.
-    _pages: PinnedBuffer<u8>,
-}
-
 /// What happened on the way to a buffer that was not simply there.
 #[derive(Debug, Default)]
 struct Counters {
@@ -46,27 +42,28 @@ struct Counters {
     quarantined: AtomicUsize,
 }
 
-// SAFETY: `base` is the address of `pages`, which is `Send` and moves along.
-unsafe impl Send for Memory {}
-// SAFETY: memory behind `base` is reached only by the owner of an index, in the part of that index, and the free list hands
-// an index from one thread to the next with release and acquire.
-unsafe impl Sync for Memory {}
-
 impl Slab {
     /// Allocates the buffers of `class`, zeroed. Threads have `stripes` stacks among them, a power of two.
-    pub(super) fn new(device: &Device, class: SizeClass, stripes: usize) -> Result<Self> {
+    pub(super) fn new(
+        device: &Device,
+        class: SizeClass,
+        backing: &Backing,
+        stripes: usize,
+    ) -> Result<Self> {
         let stride = class.buffer_bytes.checked_next_multiple_of(ALIGNMENT);
         let bytes = stride.and_then(|stride| stride.checked_mul(class.buffers));
-        // What cannot be counted cannot be allocated either, and the device says so.
-        let mut pages = device.pinned(bytes.unwrap_or(usize::MAX))?;
-        let group_len = u16::try_from(class.buffers).expect("the configuration was checked");
-        let stripes = stripes.min(class.buffers.next_power_of_two());
+        let memory = Memory::for_class(device, class, bytes, backing)?;
+        let shape = Shape {
+            groups: u16::try_from(memory.len()).expect(CHECKED),
+            group_len: u16::try_from(class.buffers).expect(CHECKED),
+            stripes: stripes.min(class.buffers.next_power_of_two()),
+        };
         Ok(Self {
             class,
             stride: stride.unwrap_or(usize::MAX),
-            free: FreeList::new(Shape { groups: 1, group_len, stripes }),
+            free: FreeList::new(shape),
             waiters: Waiters::default(),
-            memory: Box::new([Memory { base: pages.as_mut_ptr(), _pages: pages }]),
+            memory,
             counters: Counters::default(),
         })
     }
@@ -124,7 +121,7 @@ impl Slab {
         let group = usize::from(slot.group);
         let place = usize::from(slot.index) - group * self.class.buffers;
         // Within the pages, which hold that many strides.
-        self.memory[group].base.wrapping_add(place * self.stride)
+        self.memory[group].address(place * self.stride)
     }
 
     /// Every buffer is out.
@@ -137,6 +134,10 @@ impl Slab {
     pub(super) fn deadline(&self) -> Error {
         let ClassStats { buffer_bytes, capacity, quarantined, .. } = self.stats();
         Error::Deadline { buffer_bytes, capacity, quarantined }
+    }
+
+    pub(super) fn memory_stats(&self) -> impl Iterator<Item = MemoryStats> {
+        self.memory.iter().map(Memory::stats)
     }
 
     pub(super) fn stats(&self) -> ClassStats {

@@ -1,10 +1,29 @@
 //! What a pool has done, as numbers.
 
+use gpu_core::Pages;
+
 /// Every class of a pool, at some moments between the call and its return.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PoolStats {
     /// Smallest buffers first.
     pub classes: Vec<ClassStats>,
+    /// What it has allocated: for each class, each node.
+    pub memory: Vec<MemoryStats>,
+}
+
+/// Memory of one size class on one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct MemoryStats {
+    /// Bytes of each buffer.
+    pub buffer_bytes: usize,
+    /// The node that it was to lie on, if any.
+    pub node: Option<u32>,
+    /// All of it.
+    pub bytes: usize,
+    /// The pages that were registered; `None` if the driver allocated them, as it was told or because registering is forbidden.
+    pub registered: Option<Pages>,
+    /// How much of it lay on other nodes at the start; `None` if there was no node or the system does not tell.
+    pub bytes_elsewhere: Option<u64>,
 }
 
 /// One size class of a pool.

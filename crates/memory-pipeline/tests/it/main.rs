@@ -14,6 +14,7 @@ mod fleet;
 mod interleavings;
 mod kernels;
 mod pool;
+mod pool_memory;
 mod refusals;
 mod replays;
 mod reports;
