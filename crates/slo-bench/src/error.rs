@@ -136,6 +136,16 @@ pub enum Error {
         /// The system's words.
         reason: String,
     },
+    /// An OpenSLO document that is none, or that says something else than a contract can.
+    #[error("{}{reason}", document(file.as_ref(), name))]
+    OpenSlo {
+        /// The file; `None` for a contract that cannot be put into one.
+        file: Option<PathBuf>,
+        /// The document's name, or the contract's; empty where there is none.
+        name: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A workload's output that is NaN or infinite.
     #[error("workload `{workload}`: {output} is {value} at index {index}")]
     OutputValue {
@@ -230,6 +240,7 @@ impl Error {
             | Self::FrameValue { .. }
             | Self::FramesEnded { .. }
             | Self::Input { .. }
+            | Self::OpenSlo { .. }
             | Self::OutputTaken { .. }
             | Self::OutputValue { .. }
             | Self::ReportInvalid { .. }
@@ -256,6 +267,11 @@ fn suggestion(nearest: Option<&str>, known: &[impl AsRef<str>]) -> String {
         Some(nearest) => format!("did you mean `{nearest}`? (known: {known})"),
         None => format!("known: {known}"),
     }
+}
+
+fn document(file: Option<&PathBuf>, name: &str) -> String {
+    let file = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
+    if name.is_empty() { file } else { format!("{file}SLO `{name}`: ") }
 }
 
 fn place(file: Option<&PathBuf>) -> String {

@@ -33,6 +33,7 @@
 //! Never panics on bad input and never prints twice: results go to stdout, one error line to stderr.
 
 mod ending;
+mod openslo;
 mod place;
 mod session;
 #[cfg(feature = "workloads")]
@@ -42,6 +43,7 @@ mod terminal;
 mod versions;
 
 pub use ending::{Lacking, Usage, end, parse};
+pub use openslo::{export_openslo, import_openslo, label};
 pub use place::{DeviceChoice, Place, PlaceArgs};
 pub use session::{OutputArgs, Session, commit};
 pub use terminal::{Output, Terminal};

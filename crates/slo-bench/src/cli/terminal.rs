@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::load::Load;
 use crate::recorder::{Interval, Latency};
 use crate::report::{Figure, Run, Section, milliseconds, number};
 use crate::verdict::Verdict;
@@ -88,7 +89,12 @@ impl Terminal {
     pub fn runs(&self, runs: &[Run]) {
         let mut table = table(["ms", "samples", "p50", "p90", "p99", "p99.9", "max", "cold"], "on");
         for run in runs {
-            let mut row = latency_row(format!("{}, n = {}", run.name, run.n), &run.latency);
+            let load = match run.load {
+                Load::Closed => String::new(),
+                load => format!(", {load}"),
+            };
+            let name = format!("{}, n = {}{load}", run.name, run.n);
+            let mut row = latency_row(name, &run.latency);
             row.extend([milliseconds(Some(run.cold_ns)), short(&run.measured_on)]);
             table.add_row(row);
             if let Some(worth) = run.latency.intervals.iter().map(|i| i.effective_samples).min() {

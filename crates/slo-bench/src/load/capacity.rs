@@ -5,7 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
 use crate::verdict::Verdict;
 
 /// How to search.
@@ -41,10 +40,10 @@ pub struct Probe {
 ///
 /// # Errors
 /// What `try_rate` fails with.
-pub fn capacity(
+pub fn capacity<E>(
     plan: &CapacityPlan,
-    mut try_rate: impl FnMut(f64) -> Result<Verdict>,
-) -> Result<Capacity> {
+    mut try_rate: impl FnMut(f64) -> Result<Verdict, E>,
+) -> Result<Capacity, E> {
     let mut found = Capacity { holds_hz: None, breaks_hz: None, probes: Vec::new() };
     for _ in 0..plan.probes {
         let rate_hz = match (found.holds_hz, found.breaks_hz) {

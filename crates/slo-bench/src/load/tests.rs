@@ -46,8 +46,10 @@ fn a_real_clock_is_waited_for() {
 }
 
 fn search(capacity_hz: f64, start_hz: f64, probes: u32) -> Capacity {
-    capacity(&CapacityPlan { start_hz, probes }, |rate_hz| Ok((rate_hz <= capacity_hz).into()))
-        .unwrap()
+    capacity(&CapacityPlan { start_hz, probes }, |rate_hz| {
+        Ok::<_, ()>((rate_hz <= capacity_hz).into())
+    })
+    .unwrap()
 }
 
 #[test]
@@ -72,6 +74,6 @@ fn a_search_that_is_too_short_says_what_it_knows() {
 #[test]
 fn a_rate_that_decides_nothing_does_not_hold() {
     let plan = CapacityPlan { start_hz: 10.0, probes: 1 };
-    let found = capacity(&plan, |_| Ok(Verdict::invalid("late"))).unwrap();
+    let found = capacity(&plan, |_| Ok::<_, ()>(Verdict::invalid("late"))).unwrap();
     assert_eq!((found.holds_hz, found.breaks_hz), (None, Some(10.0)));
 }

@@ -40,6 +40,32 @@ pub(super) enum Command {
     /// Write frames of the formula to a file that --input reads
     #[command(after_help = AFTER)]
     Frames(FramesArgs),
+    /// Write contracts as OpenSLO documents, or read such documents as contracts
+    #[command(subcommand, after_help = AFTER)]
+    Contract(ContractCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ContractCommand {
+    /// Print contracts as OpenSLO v1, one document a percentile limit
+    Export {
+        #[command(flatten)]
+        contracts: ContractArgs,
+        /// Only the contracts of these names
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        name: Vec<String>,
+        /// The file, replaced if it is there; otherwise stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Write the contracts that the SLO documents of a file say, one .toml file each
+    Import {
+        /// OpenSLO v1 documents, YAML or JSON
+        file: PathBuf,
+        /// Folder for the contracts; files that are there are not replaced
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,6 +127,9 @@ pub(super) struct BenchArgs {
     /// Samples of each workload; otherwise as many as the contract asks for
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(super) iterations: Option<u64>,
+    /// Search, with so many rates, for the highest Poisson rate at which each contract holds
+    #[arg(long, value_name = "RATES", value_parser = clap::value_parser!(u32).range(1..=32))]
+    pub(super) capacity: Option<u32>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -173,7 +202,7 @@ impl Command {
             Self::Validate(ValidateArgs { run, .. }) | Self::Bench(BenchArgs { run, .. }) => {
                 run.output.output()
             }
-            Self::Doctor(_) | Self::Frames(_) => Output::Table,
+            Self::Doctor(_) | Self::Frames(_) | Self::Contract(_) => Output::Table,
         }
     }
 
@@ -182,7 +211,7 @@ impl Command {
         match self {
             Self::Validate(args) => args.dump.is_none(),
             Self::Bench(_) => true,
-            Self::Doctor(_) | Self::Frames(_) => false,
+            Self::Doctor(_) | Self::Frames(_) | Self::Contract(_) => false,
         }
     }
 }

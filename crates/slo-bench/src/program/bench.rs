@@ -7,6 +7,7 @@ use slo_bench::cli::{Subject, Terminal, Timing, device_plan, time_processor};
 use slo_bench::{Contract, Exit, Load, MeasurePlan, Reference, Section, Variant};
 
 use super::args::BenchArgs;
+use super::capacity;
 use super::frame_stream;
 use super::latency::{applicable, run as measure};
 use super::setup::Setup;
@@ -49,6 +50,9 @@ fn latency(setup: &Setup<'_>, args: &BenchArgs, workload: Reference) -> anyhow::
         subject.n = contract.n;
         let timing = device_timing(setup, args, subject, Some(contract));
         device = measure(setup, &mut section, &timing)?;
+        if let (Some(rates), Some(p50_ns)) = (args.capacity, device) {
+            capacity::add(setup, &mut section, &timing, rates, p50_ns)?;
+        }
     }
     if contracts.is_empty() {
         let timing = device_timing(setup, args, subject, None);

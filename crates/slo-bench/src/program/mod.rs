@@ -4,6 +4,8 @@
 
 mod args;
 mod bench;
+mod capacity;
+mod contract;
 mod doctor;
 mod dump;
 mod frame_stream;
@@ -30,6 +32,7 @@ pub(crate) fn run() -> Exit {
         Command::Bench(args) => bench::run(args, &terminal),
         Command::Doctor(args) => doctor::run(args, &terminal),
         Command::Frames(args) => frames::run(args, &terminal),
+        Command::Contract(command) => contract::run(command, &terminal),
     };
     if outcome.is_err() && args.command.ends_with_verdict() {
         terminal.line("FAIL no report was written");

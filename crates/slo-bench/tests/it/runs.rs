@@ -218,3 +218,42 @@ fn the_lanes_times_stand_beside_the_report_where_they_are_measured() {
     assert_eq!(run("simulated:3"), serde_json::json!([]));
     assert!(!folder.path().join("out/pipeline.svg").exists());
 }
+
+#[test]
+fn contracts_go_to_openslo_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = slo_bench(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let yaml = run(&["contract", "export", "--name", "frame-h100,frame-host"]);
+    assert_eq!(yaml.matches("apiVersion: openslo/v1").count(), 2, "{yaml}");
+    run(&["contract", "export", "--name", "frame-h100,frame-host", "--out", "slo.yaml"]);
+    let said = run(&["contract", "import", "slo.yaml", "--out", "back"]);
+    assert_eq!(said, "frame-h100 in back/frame-h100.toml\nframe-host in back/frame-host.toml\n");
+    assert_eq!(run(&["contract", "export", "--contracts", "back"]), yaml);
+    // What stands there is not replaced.
+    let output = slo_bench(folder.path(), &["contract", "import", "slo.yaml", "--out", "back"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let output = slo_bench(folder.path(), &["contract", "export", "--name", "frames"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no contract is named `frames`"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_search_for_capacity_tries_as_many_rates_as_it_was_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("contracts")).unwrap();
+    let text = "name = \"small\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 30\niterations = 100\n[limits_ms]\nmax = 3600000\n";
+    std::fs::write(folder.path().join("contracts/small.toml"), text).unwrap();
+    let arguments = "bench --workload thermodynamic --device host --contracts contracts --frames 20 --capacity 3";
+    let report = report(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+    let latency = section(&report, "thermodynamic");
+    let runs = latency["runs"].as_array().unwrap();
+    let open = runs.iter().filter(|run| run["load"]["model"] == "poisson");
+    assert_eq!(open.count(), 3);
+    let check = &latency["checks"][1];
+    assert_eq!(check["name"], "small: a Poisson rate that holds");
+    assert_eq!(check["verdict"]["is"], "pass");
+}

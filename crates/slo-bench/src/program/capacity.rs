@@ -1,0 +1,85 @@
+//! The highest Poisson rate at which a workload keeps its contract.
+//!
+//! Never extrapolates: a rate that is told was measured, with as many samples as the contract asks for.
+
+use slo_bench::cli::{SEED, Timing, time};
+use slo_bench::{
+    Capacity, CapacityPlan, Contract, Load, MeasurePlan, Section, Verdict, capacity, number,
+};
+
+use super::setup::Setup;
+
+/// Searches from half the rate that a closed loop came to, and adds every run and what was found to `section`.
+pub(super) fn add(
+    setup: &Setup<'_>,
+    section: &mut Section,
+    timing: &Timing<'_>,
+    probes: u32,
+    closed_p50_ns: u64,
+) -> anyhow::Result<()> {
+    let Some(contract) = timing.contract else {
+        return Ok(());
+    };
+    let seed = match contract.load {
+        Load::Poisson { seed, .. } => seed,
+        Load::Closed | Load::Constant { .. } => SEED,
+    };
+    let start_hz = 0.5e9 / closed_p50_ns.max(1) as f64;
+    let found = capacity(&CapacityPlan { start_hz, probes }, |rate_hz| {
+        let load = Load::Poisson { rate_hz, seed };
+        // What is promised of a rate is promised at that rate only.
+        let held = Contract { load, throughput_hz_min: None, ..contract.clone() };
+        let plan = MeasurePlan { load, phase_passes: 0, ..timing.plan };
+        let timing = Timing { plan, contract: Some(&held), ..*timing };
+        let timed = time(&setup.session, section, &timing, setup.frames.endless()?)?;
+        anyhow::Ok(Verdict::all(timed.clauses.iter().map(|clause| &clause.verdict)))
+    })?;
+    let (verdict, seen) = words(&found);
+    section.check(format!("{}: a Poisson rate that holds", contract.name), verdict, seen);
+    if let Some(holds_hz) = found.holds_hz {
+        let name = format!("{}: highest Poisson rate tried that holds", contract.name);
+        section.figure(name, holds_hz, "Hz", setup.session.label());
+    }
+    Ok(())
+}
+
+fn words(found: &Capacity) -> (Verdict, String) {
+    let each = found.probes.iter().map(|probe| {
+        let rate = number(probe.rate_hz);
+        format!("{rate} Hz {}", probe.verdict)
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    match (found.holds_hz, found.breaks_hz) {
+        (Some(holds), Some(breaks)) => {
+            let (holds, breaks) = (number(holds), number(breaks));
+            (Verdict::Pass, format!("between {holds} and {breaks} Hz: {each}"))
+        }
+        (Some(holds), None) => {
+            (Verdict::Pass, format!("{} Hz and more, none broke: {each}", number(holds)))
+        }
+        (None, _) => (Verdict::inconclusive(format!("none that was tried: {each}")), String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_told_with_every_rate_that_was_tried() {
+        let search = |capacity_hz, probes| {
+            let plan = CapacityPlan { start_hz: 100.0, probes };
+            words(&capacity(&plan, |rate| anyhow::Ok((rate <= capacity_hz).into())).unwrap())
+        };
+        let (verdict, seen) = search(150.0, 3);
+        assert_eq!(verdict, Verdict::Pass);
+        assert_eq!(seen, "between 141.42 and 200 Hz: 100 Hz PASS, 200 Hz FAIL, 141.42 Hz PASS");
+        let (verdict, seen) = search(1e9, 1);
+        assert_eq!(
+            (verdict, seen.as_str()),
+            (Verdict::Pass, "100 Hz and more, none broke: 100 Hz PASS")
+        );
+        let (verdict, _) = search(0.0, 2);
+        assert_eq!(verdict, Verdict::inconclusive("none that was tried: 100 Hz FAIL, 50 Hz FAIL"));
+    }
+}
