@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod pool;
+mod recorder;
 
 use std::path::Path;
 use std::process::{Command, Output};
