@@ -250,21 +250,10 @@ fn schedules(ledger: &mut Ledger) -> Result<(), Error> {
 
 /// Whether the failed calls are why an object of this kind is still alive.
 fn is_explained(kind: &str, failed: &[Call]) -> bool {
-    failed.iter().any(|call| match call.name.as_str() {
-        "cuCtxSetCurrent" | "cuCtxSynchronize" => true,
-        // Buffers that were given up keep their pool, which keeps its context.
-        "cuStreamSynchronize" => {
-            ["page-locked memory", "context", "executable graph", "device memory"].contains(&kind)
-        }
-        "cuMemFree_v2" => kind == "device memory",
-        "cuMemFreeHost" => kind == "page-locked memory",
-        "cuStreamDestroy_v2" => kind == "stream",
-        "cuEventDestroy_v2" => kind == "event",
-        "cuModuleUnload" => kind == "module",
-        "cuGraphDestroy" => kind == "graph",
-        "cuGraphExecDestroy" => kind == "executable graph",
-        _ => false,
-    })
+    // Buffers that were given up, because a stream could not be waited for, keep their pool, which keeps its context.
+    let given_up = ["page-locked memory", "context", "executable graph", "device memory"];
+    let is_given_up = |call: &Call| call.name == "cuStreamSynchronize" && given_up.contains(&kind);
+    failed.iter().any(|call| call.keeps_alive(kind) || is_given_up(call))
 }
 
 /// Runs `journey` with one failure, judges what came of it, and returns its ledger.

@@ -59,6 +59,26 @@ pub struct Call {
     pub name: String,
 }
 
+impl Call {
+    /// Whether that this call failed is why an object of `kind` may still be alive: it was to release one, or to find out
+    /// that the device has finished with it, or to make the context current for either.
+    pub fn keeps_alive(&self, kind: &str) -> bool {
+        match self.name.as_str() {
+            "cuCtxSetCurrent" => true,
+            "cuCtxSynchronize" => kind != "stream" && kind != "event",
+            "cuMemFree_v2" => kind == "device memory",
+            "cuMemFreeHost" => kind == "page-locked memory",
+            "cuMemHostUnregister" => kind == "registered memory",
+            "cuStreamDestroy_v2" => kind == "stream",
+            "cuEventDestroy_v2" => kind == "event",
+            "cuModuleUnload" => kind == "module",
+            "cuGraphDestroy" => kind == "graph",
+            "cuGraphExecDestroy" => kind == "executable graph",
+            _ => false,
+        }
+    }
+}
+
 /// Reports of `fake_report`, by number.
 const VIOLATIONS: c_uint = 0;
 const ALIVE: c_uint = 1;
