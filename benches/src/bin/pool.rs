@@ -29,7 +29,7 @@ const MIB: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct Options {
     /// Buffers that each thread acquires and releases in a pass
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
     /// Most threads; 1, 2, 4, 8 and so on are measured
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
