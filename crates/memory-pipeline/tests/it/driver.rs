@@ -40,7 +40,7 @@ struct Ledger {
     given_up: u64,
     /// Whether that was told.
     is_closed: bool,
-    /// Page-locked allocations that the driver never got back.
+    /// Page-locked and registered pieces of memory that the driver never got back.
     kept: u64,
     errors: Vec<gpu_core::Error>,
 }
@@ -251,7 +251,8 @@ fn schedules(ledger: &mut Ledger) -> Result<(), Error> {
 /// Whether the failed calls are why an object of this kind is still alive.
 fn is_explained(kind: &str, failed: &[Call]) -> bool {
     // Buffers that were given up, because a stream could not be waited for, keep their pool, which keeps its context.
-    let given_up = ["page-locked memory", "context", "executable graph", "device memory"];
+    let given_up =
+        ["page-locked memory", "registered memory", "context", "executable graph", "device memory"];
     let is_given_up = |call: &Call| call.name == "cuStreamSynchronize" && given_up.contains(&kind);
     failed.iter().any(|call| call.keeps_alive(kind) || is_given_up(call))
 }
@@ -286,7 +287,8 @@ fn judge(driver: &FakeDriver, seed: u64, fail: Fail, journey: Journey) -> Ledger
     assert_eq!(driver.violations(), Vec::<String>::new(), "{case}");
     let alive = driver.alive();
     assert!(alive.keys().all(|kind| is_explained(kind, &failed)), "{case}: {alive:?}, {failed:?}");
-    ledger.kept = alive.get("page-locked memory").copied().unwrap_or(0);
+    let of_the_host = ["page-locked memory", "registered memory"];
+    ledger.kept = of_the_host.iter().filter_map(|&kind| alive.get(kind)).sum();
     ledger
 }
 
@@ -316,7 +318,7 @@ fn matrix(driver: &FakeDriver, journey: Journey) {
         let Ledger { submitted, came_back, named, refused, kept, .. } = sum;
         println!(
             "{lasting:?}, {total} calls of {} functions, {cases} cases: {submitted} submitted, {came_back} came back right, \
-             {named} named by an error, 0 lost; {refused} refused; {kept} allocations kept for ever, 0 buffers reused early",
+             {named} named by an error, 0 lost; {refused} refused; {kept} slabs kept for ever, 0 buffers reused early",
             counts.len()
         );
     }
