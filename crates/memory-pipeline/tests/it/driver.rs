@@ -1,9 +1,9 @@
-//! The pipeline on the CUDA backend over the fake driver: every call failing in every way, and no batch or buffer lost.
+//! The pipeline on the CUDA backend over the fake driver, and on the host: every call failing in every way, and no batch or buffer lost.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use fake_driver_client::{Call, Fail, FakeDriver, Lasting, on_fake_driver};
-use gpu_core::Device;
+use gpu_core::{Device, ErrorKind, FaultPlan, Operation};
 use memory_pipeline::{
     Config, Error, MemoryOptimizer, Replay, ReplayConfig, ReplayInFlight, Timing,
 };
@@ -55,6 +55,13 @@ impl Ledger {
         }
     }
 
+    /// Goes on a journey.
+    fn take(&mut self, device: &Device, journey: Journey) {
+        if let Err(error) = journey(device, self) {
+            self.note(error);
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         assert_eq!(other.submitted, other.came_back + other.named, "every batch, once");
         self.submitted += other.submitted;
@@ -66,13 +73,20 @@ impl Ledger {
     }
 }
 
-/// Something that a user does with a pipeline; an error is of what had to be there first.
-type Journey = fn(&mut Ledger) -> Result<(), Error>;
+impl std::fmt::Display for Ledger {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { submitted, came_back, named, refused, kept, .. } = self;
+        write!(formatter, "{submitted} submitted, {came_back} came back right, {named} named by ")?;
+        write!(formatter, "an error, 0 lost; {refused} refused; {kept} slabs kept for ever, ")?;
+        write!(formatter, "0 buffers reused early")
+    }
+}
 
-fn pipeline(config: Config) -> Result<MemoryOptimizer<Mixer>, Error> {
-    let device = Device::cuda(0)?;
-    let stage = Mixer::on(&device)?;
-    MemoryOptimizer::new(&device, stage, config)
+/// Something that a user does with a pipeline on a device; an error is of what had to be there first.
+type Journey = fn(&Device, &mut Ledger) -> Result<(), Error>;
+
+fn pipeline(device: &Device, config: Config) -> Result<MemoryOptimizer<Mixer>, Error> {
+    MemoryOptimizer::new(device, Mixer::on(device)?, config)
 }
 
 /// Batches that were submitted and have not come back: number and content, oldest first.
@@ -162,9 +176,9 @@ fn settle_accounts(pipeline: &MemoryOptimizer<Mixer>, ledger: &mut Ledger) {
 }
 
 /// Batches one by one, and then a whole run on the same pipeline.
-fn one_by_one(ledger: &mut Ledger) -> Result<(), Error> {
+fn one_by_one(device: &Device, ledger: &mut Ledger) -> Result<(), Error> {
     let config = Config { depth: 2, ahead: 1, timing: Timing::EVERY, ..Config::new(BATCH_LEN) };
-    let mut pipeline = pipeline(config)?;
+    let mut pipeline = pipeline(device, config)?;
     let input = numbers(BATCHES * BATCH_LEN - 2);
     let mut waiting = Waiting::new();
     for content in input.chunks(BATCH_LEN) {
@@ -183,9 +197,9 @@ fn one_by_one(ledger: &mut Ledger) -> Result<(), Error> {
 }
 
 /// A run that is staged by threads, one that is left half-way, and a pipeline that is dropped in flight.
-fn runs(ledger: &mut Ledger) -> Result<(), Error> {
+fn runs(device: &Device, ledger: &mut Ledger) -> Result<(), Error> {
     let config = Config { staging_threads: 2, timing: Timing::Off, ..Config::new(BATCH_LEN) };
-    let mut pipeline = pipeline(config)?;
+    let mut pipeline = pipeline(device, config)?;
     let input = numbers(2 * BATCHES * BATCH_LEN);
     execute(&mut pipeline, &input, ledger);
     let fill = |buffer: &mut [u32]| {
@@ -216,10 +230,9 @@ fn runs(ledger: &mut Ledger) -> Result<(), Error> {
 }
 
 /// Two schedules in turn, and one that is dropped in flight.
-fn schedules(ledger: &mut Ledger) -> Result<(), Error> {
-    let device = Device::cuda(0)?;
+fn schedules(device: &Device, ledger: &mut Ledger) -> Result<(), Error> {
     let config = ReplayConfig { depth: 2, ..ReplayConfig::new(BATCH_LEN, 3) };
-    let make = || Replay::new(&device, Mixer::on(&device)?, config);
+    let make = || Replay::new(device, Mixer::on(device)?, config);
     let (mut first, mut second) = (make()?, make()?);
     for round in 0..2 {
         let content = vec![round; BATCH_LEN];
@@ -262,8 +275,9 @@ fn judge(driver: &FakeDriver, seed: u64, fail: Fail, journey: Journey) -> Ledger
     driver.reset(seed);
     driver.fail(fail);
     let mut ledger = Ledger::default();
-    if let Err(error) = journey(&mut ledger) {
-        ledger.note(error);
+    match Device::cuda(0) {
+        Ok(device) => ledger.take(&device, journey),
+        Err(error) => ledger.note(error.into()),
     }
     let case = format!("seed {seed}, {fail:?}");
     assert!(!ledger.is_closed || ledger.given_up > 0, "{case}: {ledger:?}");
@@ -295,7 +309,7 @@ fn judge(driver: &FakeDriver, seed: u64, fail: Fail, journey: Journey) -> Ledger
 /// Fails every call of the driver that `journey` makes, and each call of each function, in each way.
 fn matrix(driver: &FakeDriver, journey: Journey) {
     driver.reset(0);
-    journey(&mut Ledger::default()).unwrap();
+    journey(&Device::cuda(0).unwrap(), &mut Ledger::default()).unwrap();
     driver.assert_clean("without a failure");
     let counts: BTreeMap<String, u64> = driver.call_counts();
     let total: u64 = counts.values().sum();
@@ -315,12 +329,8 @@ fn matrix(driver: &FakeDriver, journey: Journey) {
             // The names live as long as the process of the test.
             run(Some(&*name.clone().leak()), count);
         }
-        let Ledger { submitted, came_back, named, refused, kept, .. } = sum;
-        println!(
-            "{lasting:?}, {total} calls of {} functions, {cases} cases: {submitted} submitted, {came_back} came back right, \
-             {named} named by an error, 0 lost; {refused} refused; {kept} slabs kept for ever, 0 buffers reused early",
-            counts.len()
-        );
+        let functions = counts.len();
+        println!("{lasting:?}, {total} calls of {functions} functions, {cases} cases: {sum}");
     }
 }
 
@@ -343,4 +353,51 @@ fn every_call_under_schedules_may_fail_in_every_way() {
     if is_backend_built() {
         on_fake_driver(|driver| matrix(driver, schedules));
     }
+}
+
+/// Fails every operation of `journey` on the simulated host, once, from then on, and for good.
+fn host_matrix(journey: Journey) {
+    for lasting in Lasting::ALL {
+        let mut sum = Ledger::default();
+        let mut cases = 0;
+        for operation in Operation::ALL {
+            for index in 0.. {
+                let plan = FaultPlan::none();
+                let plan = match lasting {
+                    Lasting::Once => plan.fail_once(operation, index, ErrorKind::Transient),
+                    Lasting::Always => plan.fail_from(operation, index, ErrorKind::Transient),
+                    Lasting::Sticky => plan.fail_once(operation, index, ErrorKind::Poisoned),
+                };
+                let device = Device::host_simulated(index).with_faults(plan);
+                let mut ledger = Ledger::default();
+                ledger.take(&device, journey);
+                let case = format!("{lasting:?}, {operation} {index}: {ledger:?}");
+                let is_injected = |error: &gpu_core::Error| error.to_string().contains("injected");
+                assert!(ledger.errors.iter().all(is_injected), "{case}");
+                assert_eq!((ledger.given_up, ledger.is_closed), (0, false), "{case}");
+                assert!(lasting != Lasting::Once || ledger.errors.len() <= 1, "{case}");
+                cases += 1;
+                sum.add(&ledger);
+                if ledger.errors.is_empty() {
+                    break;
+                }
+            }
+        }
+        println!("{lasting:?}, every operation of the simulated host, {cases} cases: {sum}");
+    }
+}
+
+#[test]
+fn every_operation_under_single_batches_may_fail_in_every_way_on_the_host() {
+    host_matrix(one_by_one);
+}
+
+#[test]
+fn every_operation_under_whole_runs_may_fail_in_every_way_on_the_host() {
+    host_matrix(runs);
+}
+
+#[test]
+fn every_operation_under_schedules_may_fail_in_every_way_on_the_host() {
+    host_matrix(schedules);
 }
