@@ -340,18 +340,22 @@ mod tests {
         [load]\nmodel = \"poisson\"\nrate_hz = 400.0\nseed = 7\n\
         [limits_ms]\np50 = 0.2\np99 = 0.4\np999 = 1.0\nmax = 9.5\n";
 
+    /// What stands in a document, wherever it was read.
+    const FILE: &str = "slo.yaml";
+
     fn contract(text: &str) -> Contract {
-        Contract::parse(text, Path::new("rich.toml"), WORKLOADS).unwrap()
+        Contract::parse(text, Path::new(FILE), WORKLOADS).unwrap()
     }
 
     fn import(text: &str) -> Result<Vec<Contract>> {
-        let all = import_openslo(text, Path::new("slo.yaml"), WORKLOADS)?;
+        let all = import_openslo(text, Path::new(FILE), WORKLOADS)?;
         Ok(all.into_iter().map(|(contract, _)| contract).collect())
     }
 
     #[test]
     fn contracts_come_back_as_they_went() {
         let mut contracts = ContractSet::shipped(WORKLOADS).unwrap().contracts;
+        contracts.iter_mut().for_each(|contract| contract.file = FILE.into());
         contracts.push(contract(RICH));
         contracts.push(contract(
             &RICH.replace("poisson", "constant").replace("seed = 7", "").replace("Peak", "Flat"),
@@ -359,7 +363,7 @@ mod tests {
         let yaml = export_openslo(&contracts.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(import(&yaml).unwrap(), contracts);
         // The TOML that an import writes says the same.
-        for (imported, toml) in import_openslo(&yaml, Path::new("slo.yaml"), WORKLOADS).unwrap() {
+        for (imported, toml) in import_openslo(&yaml, Path::new(FILE), WORKLOADS).unwrap() {
             assert_eq!(contract(&toml), imported);
         }
     }
