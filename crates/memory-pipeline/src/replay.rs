@@ -1,17 +1,17 @@
 //! A fixed schedule of batches that is recorded once and sent off with one call.
 //!
-//! What streams cost a batch at a time, three copies and launches with their waits, a graph costs once for all.
+//! What streams cost a batch at a time, two copies and a launch with their waits, a graph costs once for all. A copy costs more to
+//! send off than a kernel even so, so that one copy can carry several batches.
 //! Never lets anybody name a buffer while the device may use it: sending it off moves the whole schedule.
 
 use std::sync::Arc;
 
-use gpu_core::{Device, Graph};
+use gpu_core::{Device, DeviceSlice, DeviceSliceMut, Graph, Stream};
 
 use crate::config::DEPTH_MAX;
 use crate::error::{Error, Result, Step};
 use crate::flight::Flight;
 use crate::lane::Lanes;
-use crate::optimizer::place;
 use crate::passage::Passage;
 use crate::pool::{BUFFERS_MAX, PinnedMemoryPool, PoolConfig};
 use crate::slot::{BatchLen, Passed, Slot};
@@ -24,14 +24,16 @@ pub struct ReplayConfig {
     pub batch_len: usize,
     /// Batches of the schedule, each with a page-locked input and output of its own.
     pub batches: usize,
-    /// Slots on the device, as for [`Config`](crate::Config).
+    /// Slots on the device, as for [`Config`](crate::Config). Each holds what one copy carries.
     pub depth: usize,
+    /// Batches that one copy carries, at most. The stage is queued for each batch all the same.
+    pub batches_per_copy: usize,
 }
 
 impl ReplayConfig {
-    /// `batches` batches of `batch_len` elements through three slots.
+    /// `batches` batches of `batch_len` elements through three slots, each copied by itself.
     pub const fn new(batch_len: usize, batches: usize) -> Self {
-        Self { batch_len, batches, depth: 3 }
+        Self { batch_len, batches, depth: 3, batches_per_copy: 1 }
     }
 
     fn check(&self) -> Result<()> {
@@ -39,11 +41,18 @@ impl ReplayConfig {
             ("batch_len", self.batch_len, usize::MAX),
             ("batches", self.batches, BUFFERS_MAX),
             ("depth", self.depth, DEPTH_MAX),
+            ("batches_per_copy", self.batches_per_copy, BUFFERS_MAX),
         ];
         match knobs.into_iter().find(|(_, actual, max)| !(1..=*max).contains(actual)) {
             Some((what, actual, max)) => Err(Error::Config { what, actual, min: 1, max }),
             None => Ok(()),
         }
+    }
+
+    /// Batches of each copy, in order: as many as may be, and in the last one what is left.
+    fn copies(&self) -> impl ExactSizeIterator<Item = usize> {
+        let Self { batches, batches_per_copy: each, .. } = *self;
+        (0..batches.div_ceil(each)).map(move |copy| each.min(batches - copy * each))
     }
 }
 
@@ -111,6 +120,8 @@ pub struct Replay<S: Stage> {
     /// Invariant: none of their copies can run while this is not inside a [`ReplayInFlight`].
     flights: Vec<FlightOf<S>>,
     graph: Graph,
+    /// Elements of a batch.
+    len: BatchLen,
     /// What the graph reads and writes on the device: held, and never touched from here.
     _slots: Vec<SlotOf<S>>,
     lanes: Arc<Lanes>,
@@ -151,31 +162,43 @@ impl<S: Stage> Replay<S> {
             return Err(Error::StageLength { batch: 0, len: 0, max: usize::MAX });
         }
         let lanes = Arc::new(Lanes::new(device)?);
+        let largest = len.times(config.batches_per_copy.min(config.batches));
+        let copies = config.copies().len();
         let pool = |config| PinnedMemoryPool::new(device, config);
-        let inputs = pool(PoolConfig::uniform::<S::Input>(config.batches, len.input))?;
-        let outputs = pool(PoolConfig::uniform::<S::Output>(config.batches, len.output))?;
-        let flight = |_| {
-            let (input, output) = (inputs.acquire(len.input)?, outputs.acquire(len.output)?);
+        let inputs = pool(PoolConfig::uniform::<S::Input>(copies, largest.input))?;
+        let outputs = pool(PoolConfig::uniform::<S::Output>(copies, largest.output))?;
+        let flight = |batches| {
+            let len = len.times(batches);
+            let mut input = inputs.acquire(largest.input)?;
+            let mut output = outputs.acquire(largest.output)?;
+            input.resize(len.input)?;
+            output.resize(len.output)?;
             Ok(Flight::new(Arc::clone(&lanes), input, output))
         };
-        let mut flights = (0..config.batches).map(flight).collect::<Result<Vec<_>>>()?;
-        let slots = 0..config.depth.min(config.batches);
+        let mut flights = config.copies().map(flight).collect::<Result<Vec<_>>>()?;
+        let slots = 0..config.depth.min(copies);
         let mut slots =
-            slots.map(|_| Slot::new(device, len)).collect::<gpu_core::Result<Vec<_>>>()?;
-        let graph = record(device, &lanes, &mut stage, (&mut flights, &mut slots))?;
-        Ok(Self { flights, graph, _slots: slots, lanes, stage, config })
+            slots.map(|_| Slot::new(device, largest)).collect::<gpu_core::Result<Vec<_>>>()?;
+        let mut each = Each { stage: &mut stage, len, batches: 0 };
+        let recorded = record(device, &lanes, &mut each, (&mut flights, &mut slots));
+        let graph = recorded.map_err(|failed| failed.error(each.batches, &config))?;
+        Ok(Self { flights, graph, len, _slots: slots, lanes, stage, config })
     }
 
     /// What each batch takes up, in order.
-    pub fn inputs_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [S::Input]> {
+    pub fn inputs_mut(&mut self) -> impl Iterator<Item = &mut [S::Input]> {
+        let len = self.len.input;
         // SAFETY: this is idle, so no copy of its flights can run before it is launched, which takes it by value.
-        self.flights.iter_mut().map(|flight| unsafe { flight.input_mut() })
+        let copies = self.flights.iter_mut().map(|flight| unsafe { flight.input_mut() });
+        copies.flat_map(move |batches| batches.chunks_exact_mut(len))
     }
 
     /// What each batch brought down last, in order; zeros before the first launch.
-    pub fn outputs(&self) -> impl ExactSizeIterator<Item = &[S::Output]> {
+    pub fn outputs(&self) -> impl Iterator<Item = &[S::Output]> {
+        let len = self.len.output;
         // SAFETY: as for `inputs_mut`.
-        self.flights.iter().map(|flight| unsafe { flight.output() })
+        let copies = self.flights.iter().map(|flight| unsafe { flight.output() });
+        copies.flat_map(move |batches| batches.chunks_exact(len))
     }
 
     /// Sends all batches off, without waiting.
@@ -234,43 +257,91 @@ impl<S: Stage> ReplayInFlight<S> {
     }
 }
 
-/// Records the passage of every batch through the slots in turn, into the upload lane.
+/// A stage that is queued for each of the batches that one copy brought.
+struct Each<'a, S> {
+    stage: &'a mut S,
+    len: BatchLen,
+    /// Batches queued so far.
+    batches: usize,
+}
+
+impl<S: Stage> Stage for Each<'_, S> {
+    type Input = S::Input;
+    type Output = S::Output;
+
+    fn enqueue(
+        &mut self,
+        stream: &Stream,
+        input: DeviceSlice<'_, S::Input>,
+        mut output: DeviceSliceMut<'_, S::Output>,
+    ) -> gpu_core::Result<()> {
+        for batch in 0..input.len() / self.len.input {
+            let input = input.range(batch * self.len.input..(batch + 1) * self.len.input)?;
+            let (one, rest) = output.split_at(self.len.output)?;
+            self.stage.enqueue(stream, input, one)?;
+            self.batches += 1;
+            output = rest;
+        }
+        Ok(())
+    }
+}
+
+/// Why a schedule could not be recorded.
+struct Unrecorded {
+    source: gpu_core::Error,
+    /// Which copy could not be queued, and on which step.
+    copy: Option<(usize, Step)>,
+}
+
+impl Unrecorded {
+    /// The error, which names a batch: that of the stage if the stage failed, otherwise the first of the copy.
+    fn error(self, staged: usize, config: &ReplayConfig) -> Error {
+        let Self { source, copy } = self;
+        let Some((copy, step)) = copy else { return Error::Device(source) };
+        let batch = if step == Step::Compute { staged } else { copy * config.batches_per_copy };
+        Error::Batch { batch: batch as u64, step, source }
+    }
+}
+
+impl From<gpu_core::Error> for Unrecorded {
+    fn from(source: gpu_core::Error) -> Self {
+        Self { source, copy: None }
+    }
+}
+
+/// Records the passage of everything that flies through the slots in turn, into the upload lane.
 fn record<S: Stage>(
     device: &Device,
     lanes: &Lanes,
     stage: &mut S,
     (flights, slots): (&mut [FlightOf<S>], &mut [SlotOf<S>]),
-) -> Result<Graph> {
+) -> Result<Graph, Unrecorded> {
     let depth = slots.len();
-    let batches = flights.len() as u64;
     let events = slots.iter().map(|_| Passed::new(device)).collect::<gpu_core::Result<Vec<_>>>()?;
-    let mut failed_at: Option<(u64, Step)> = None;
-    let last = &events[place(batches - 1, depth)];
+    let mut failed_at = None;
+    let last = &events[(flights.len() - 1) % depth];
     let graph = lanes.upload.capture(|| {
-        for (batch, flight) in (0..batches).zip(flights) {
-            let (slot, passed) = (&mut slots[place(batch, depth)], &events[place(batch, depth)]);
+        for (copy, flight) in flights.iter_mut().enumerate() {
+            let (slot, passed) = (&mut slots[copy % depth], &events[copy % depth]);
             let passage = Passage {
                 lanes,
                 slot,
                 stage: &mut *stage,
                 flight,
                 passed,
-                last: (batch >= depth as u64).then_some(passed),
+                last: (copy >= depth).then_some(passed),
                 times: None,
                 origin: None,
             };
             passage.queue().map_err(|(step, source)| {
-                failed_at = Some((batch, step));
+                failed_at = Some((copy, step));
                 source
             })?;
         }
         // Downloads follow each other in their lane, so the whole schedule ends with the last one.
         lanes.upload.wait(&last.download)
     });
-    graph.map_err(|source| match failed_at {
-        Some((batch, step)) => Error::Batch { batch, step, source },
-        None => Error::Device(source),
-    })
+    graph.map_err(|source| Unrecorded { source, copy: failed_at })
 }
 
 impl<S: Stage> From<ReplayFailed<S>> for Error {

@@ -26,6 +26,14 @@ pub(crate) struct BatchLen {
     pub(crate) output: usize,
 }
 
+impl BatchLen {
+    /// Elements of `batches` full batches. A length that no memory holds is refused when it is allocated.
+    pub(crate) fn times(self, batches: usize) -> Self {
+        let all = |len: usize| len.saturating_mul(batches);
+        Self { input: all(self.input), output: all(self.output) }
+    }
+}
+
 impl<I: Pod, O: Pod> Slot<I, O> {
     pub(crate) fn new(device: &Device, len: BatchLen) -> gpu_core::Result<Self> {
         Ok(Self { input: device.buffer(len.input)?, output: device.buffer(len.output)? })

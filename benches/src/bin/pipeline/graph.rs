@@ -10,6 +10,8 @@ use super::{Amount, CHUNK, Measured, Passes, size};
 
 /// Batches of a schedule: the two together hold as much page-locked memory.
 const BATCHES: u64 = 64;
+/// Batches that one copy carries.
+const PER_COPY: [usize; 3] = [1, 4, 8];
 
 pub(super) fn section(
     session: &Session<'_>,
@@ -17,16 +19,25 @@ pub(super) fn section(
     rates: &LinkRates,
 ) -> anyhow::Result<Section> {
     let mut section = Section::new("graph");
-    let name = "two graphs in turn";
-    let (passes, batches, outcome) = turns(session, amount)?;
-    conclude(&mut section, name, outcome);
-    let per_batch = BATCHES.min(amount.batches) as f64;
-    let per_batch: Vec<f64> = passes.submit_ns.iter().map(|ns| ns / per_batch).collect();
-    let passes = Passes { submit_ns: per_batch, ..passes };
-    let measured = Measured { name, chunk_bytes: CHUNK, batches, passes };
-    measured.add_to(&mut section, session);
-    measured.add_share(&mut section, session, rates);
-    Ok(section.close(format!("{batches} batches of {} a pass", size(CHUNK))))
+    let of_schedule = BATCHES.min(amount.batches);
+    let mut sent = 0;
+    for batches_per_copy in PER_COPY {
+        let name = format!("two graphs in turn, a copy for {batches_per_copy}");
+        let config = ReplayConfig {
+            batches_per_copy,
+            ..ReplayConfig::new(CHUNK / size_of::<f32>(), usize::try_from(of_schedule)?)
+        };
+        let launches = amount.batches.div_ceil(2 * of_schedule);
+        let (passes, outcome) = turns(session, amount, config, launches)?;
+        conclude(&mut section, &name, outcome);
+        let per_batch = passes.submit_ns.iter().map(|ns| ns / of_schedule as f64).collect();
+        let passes = Passes { submit_ns: per_batch, ..passes };
+        sent = 2 * launches * of_schedule;
+        let measured = Measured { name: &name, chunk_bytes: CHUNK, batches: sent, passes };
+        measured.add_to(&mut section, session);
+        measured.add_share(&mut section, session, rates);
+    }
+    Ok(section.close(format!("{sent} batches of {} a pass", size(CHUNK))))
 }
 
 /// A schedule, what went through its slots, and how often it was sent off.
@@ -47,7 +58,7 @@ impl Turn {
             fill(input, mark_of(number));
             marks.push(input[0]);
         }
-        let ledger = Ledger::new(config.depth.min(config.batches), 1);
+        let ledger = Ledger::new((config.depth * config.batches_per_copy).min(config.batches), 1);
         Ok((Self { ledger, marks }, replay))
     }
 
@@ -64,14 +75,13 @@ impl Turn {
     }
 }
 
-/// The passes, batches of a pass, and whether all was right.
+/// The passes, in each of which both schedules are sent off `launches` times, and whether all was right.
 fn turns(
     session: &Session<'_>,
     amount: Amount,
-) -> anyhow::Result<(Passes, u64, Result<u64, String>)> {
-    let of_schedule = BATCHES.min(amount.batches);
-    let config = ReplayConfig::new(CHUNK / size_of::<f32>(), usize::try_from(of_schedule)?);
-    let launches = amount.batches.div_ceil(2 * of_schedule);
+    config: ReplayConfig,
+    launches: u64,
+) -> anyhow::Result<(Passes, Result<u64, String>)> {
     let (mut first, mut one) = Turn::new(session, config)?;
     let (mut second, mut other) = Turn::new(session, config)?;
     let mut passes = Passes::default();
@@ -96,7 +106,7 @@ fn turns(
         passes.end(session, start);
     }
     let outcome = first.ledger.outcome().and_then(|count| Ok(count + second.ledger.outcome()?));
-    Ok((passes, 2 * launches * of_schedule, outcome))
+    Ok((passes, outcome))
 }
 
 fn launch(

@@ -1,7 +1,9 @@
 //! Batches that lie in page-locked memory, filled once and sent round: what the lanes can do when no host is in their way.
 
 use gpu_core::BackendKind;
-use memory_pipeline::{Config, Lease, LinkRates, MemoryOptimizer, PipelineReport, Timing};
+use memory_pipeline::{
+    Config, Lease, LinkRates, MemoryOptimizer, PipelineReport, Stage as _, Timing,
+};
 use slo_bench::Section;
 use slo_bench::cli::Session;
 
@@ -59,7 +61,43 @@ pub(super) fn heavy(
     let measured = Measured { name, chunk_bytes: CHUNK, batches: amount.batches, passes };
     measured.add_to(&mut section, session);
     add_bounds(&mut section, session, (name, &report), rates);
+    if session.device().backend() == BackendKind::Cuda {
+        let alone_ns = alone_ns(session, amount, config.batch_len, launches)?;
+        let label = session.label();
+        section.figure("heavy stage: a batch in the stage alone", alone_ns / 1e3, "us", label);
+        let share = alone_ns * amount.batches as f64 / measured.passes.median_ns();
+        let name = "heavy stage: batches in the stage alone / the run";
+        section.figure(name, share * 100.0, "%", label);
+    }
     Ok(section.close(format!("{} batches a pass", amount.batches)))
+}
+
+/// What a batch takes in the stage when nothing is copied: batches back to back between two events, median of the passes.
+fn alone_ns(
+    session: &Session<'_>,
+    amount: Amount,
+    len: usize,
+    launches: u32,
+) -> anyhow::Result<f64> {
+    let device = session.device();
+    let mut stage = Accumulate::new(device, &session.images, len, launches)?;
+    let stream = device.stream()?;
+    let (input, mut output) = (device.buffer(len)?, device.buffer(len)?);
+    let (start, end) = (device.timed_event()?, device.timed_event()?);
+    let mut passes = Vec::new();
+    for _ in 0..=amount.passes {
+        stream.record(&start)?;
+        for _ in 0..amount.batches {
+            stage.enqueue(&stream, input.view(), output.view_mut())?;
+        }
+        stream.record(&end)?;
+        stream.synchronize()?;
+        passes.push(end.elapsed_since(&start)?.as_secs_f64() * 1e9 / amount.batches as f64);
+    }
+    // The first pass only warms up.
+    let timed = &mut passes[1..];
+    timed.sort_by(f64::total_cmp);
+    Ok(timed[timed.len() / 2])
 }
 
 /// Kernels that make the stage as heavy as wanted, as the kernels' own events say.

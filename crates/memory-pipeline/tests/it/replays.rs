@@ -60,11 +60,29 @@ fn a_schedule_on_the_eager_host_needs_no_more_slots_than_batches() {
         let config = ReplayConfig { depth: DEPTH_MAX, ..ReplayConfig::new(BATCH_LEN, batches) };
         let mut replay = replay(&Device::host(), config);
         assert_eq!(replay.nodes(), 3 * batches, "up, the stage and down");
-        assert_eq!(replay.inputs_mut().len(), batches);
-        assert_eq!(replay.outputs().len(), batches);
+        assert_eq!(replay.inputs_mut().count(), batches);
+        assert_eq!(replay.outputs().count(), batches);
         let input = fill(&mut replay, 1);
         let replay = replay.launch().unwrap().wait().unwrap();
         assert_eq!(results(&replay), mixed(&input, BATCH_LEN));
+    }
+}
+
+#[test]
+fn a_copy_that_carries_several_batches_changes_no_result() {
+    for batches_per_copy in [2, 3, 5, BATCHES, BATCHES + 3] {
+        let copies = BATCHES.div_ceil(batches_per_copy);
+        for device in (0..20).map(Device::host_simulated).chain([Device::host()]) {
+            let config = ReplayConfig { batches_per_copy, depth: 2, ..CONFIG };
+            let mut replay = replay(&device, config);
+            assert_eq!(replay.nodes(), 2 * copies + BATCHES, "the stage once a batch");
+            for round in 0..3 {
+                let input = fill(&mut replay, round);
+                assert_eq!(input.len(), BATCHES * BATCH_LEN);
+                replay = replay.launch().unwrap().wait().unwrap();
+                assert_eq!(results(&replay), mixed(&input, BATCH_LEN), "{batches_per_copy}");
+            }
+        }
     }
 }
 
@@ -134,6 +152,8 @@ fn a_knob_out_of_range_is_named() {
     assert!(
         text(ReplayConfig { depth: 65, ..CONFIG }).starts_with("depth is 65, it must be 1 to 64")
     );
+    let none = ReplayConfig { batches_per_copy: 0, ..CONFIG };
+    assert!(text(none).starts_with("batches_per_copy is 0"));
     let nothing = Odd { output_len: |_| 0, enqueue: || Ok(()) };
     let error = Replay::new(&device, nothing, CONFIG).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
@@ -157,11 +177,32 @@ impl Stage for Waiting {
     }
 }
 
+/// A stage that takes so many batches and no more.
+struct Tired(u32);
+
+impl Stage for Tired {
+    type Input = u8;
+    type Output = u8;
+
+    fn enqueue(
+        &mut self,
+        stream: &Stream,
+        input: DeviceSlice<'_, u8>,
+        output: DeviceSliceMut<'_, u8>,
+    ) -> gpu_core::Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or(gpu_core::Error::NoDevice)?;
+        stream.copy(input, output)
+    }
+}
+
 #[test]
 fn a_stage_that_fails_waits_or_panics_is_not_recorded_and_costs_nothing() {
     for device in [Device::host(), Device::host_simulated(5)] {
         let error = Replay::new(&device, Waiting, CONFIG).unwrap_err();
         assert!(matches!(error, Error::Batch { batch: 0, step: Step::Compute, .. }), "{error}");
+        let config = ReplayConfig { batches_per_copy: 2, ..CONFIG };
+        let error = Replay::new(&device, Tired(3), config).unwrap_err();
+        assert!(matches!(error, Error::Batch { batch: 3, step: Step::Compute, .. }), "{error}");
         let panicking = Odd { output_len: |len| len, enqueue: || panic!("a stage") };
         let result = catch_unwind(AssertUnwindSafe(|| Replay::new(&device, panicking, CONFIG)));
         assert!(result.is_err());
