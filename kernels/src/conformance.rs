@@ -11,8 +11,10 @@ use crate::active_inference::{
     self, Agent, Infer, Inference, OBSERVATIONS, Outputs, WINDOWS, observations_alone,
 };
 use crate::frame::{self, FRAME_LEN, SAMPLES, TrackingError, TrackingErrorArgs, tracking_error};
+use crate::matrix;
 use crate::philox::{Draw, Philox};
 use crate::source::Tunable;
+use crate::stencil;
 use crate::thermodynamic::{
     Differences, Evolution, Evolve, EvolveResident, Network, Observables, Program, TOLERANCES,
     naive,
@@ -90,7 +92,7 @@ pub fn check_all<'a>(
     seed: u64,
 ) -> impl Iterator<Item = KernelCheck> + 'a {
     let context = Context { device, images, random: Philox::new(seed), seed };
-    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 7] = [
+    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 9] = [
         |context| context.check("saxpy", "y", Context::saxpy),
         |context| context.check("reduce_sum", "sum", Context::reduce_sum),
         |context| context.check("tracking_error", "errors", Context::tracking_error),
@@ -98,12 +100,14 @@ pub fn check_all<'a>(
         |context| context.evolve::<EvolveResident>(Program::Resident),
         |context| context.infer(),
         |context| frame::conformance::check(context.device, context.images, context.seed),
+        matrix::conformance::check,
+        stencil::conformance::check,
     ];
     checks.into_iter().flat_map(move |check| check(&context))
 }
 
 /// Elements after each output that stay as they are.
-const GUARD: usize = 64;
+pub(crate) const GUARD: usize = 64;
 
 /// Stream of the random inputs, apart from those of the workloads.
 const STREAM: u32 = 64;
@@ -112,9 +116,10 @@ const LENGTHS: [usize; 7] = [0, 1, 31, 257, 4096, 100_003, 300_000];
 const FRAMES: [usize; 5] = [0, 1, 2, 7, 64];
 const OSCILLATORS: [usize; 6] = [1, 2, 33, 257, 900, 1024];
 
-struct Context<'a> {
-    device: &'a Device,
-    images: &'a KernelImages,
+/// What the checks work with.
+pub(crate) struct Context<'a> {
+    pub(crate) device: &'a Device,
+    pub(crate) images: &'a KernelImages,
     random: Philox,
     seed: u64,
 }
@@ -127,7 +132,8 @@ pub(crate) struct Case {
 }
 
 impl Context<'_> {
-    fn check(
+    /// A check of one quantity that is compared bit by bit.
+    pub(crate) fn check(
         &self,
         kernel: &'static str,
         quantity: &'static str,
@@ -323,7 +329,7 @@ impl Context<'_> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "any single near the double will do")]
-    fn singles(&self, step: u32, len: usize) -> Vec<f32> {
+    pub(crate) fn singles(&self, step: u32, len: usize) -> Vec<f32> {
         self.doubles(step, len).into_iter().map(|x| x as f32).collect()
     }
 }
@@ -334,7 +340,7 @@ impl KernelCheck {
     }
 
     /// Counts a case whose output, followed by its guard, was read back as `actual`.
-    fn compare<T: Pod + Into<f64>>(&mut self, case: Case, expected: &[T], actual: &[T]) {
+    pub(crate) fn compare<T: Pod + Into<f64>>(&mut self, case: Case, expected: &[T], actual: &[T]) {
         let (output, guard) = actual.split_at(expected.len());
         let pairs = expected.iter().zip(output);
         let worst = pairs.fold(0.0_f64, |worst, (&expected, &actual)| {

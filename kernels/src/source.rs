@@ -8,6 +8,8 @@ use gpu_core::{
 
 use crate::active_inference::Infer;
 use crate::frame::{Act, Observable, Perceive, TrackingError};
+use crate::matrix::{Gemm, GemmDirect, Transpose};
+use crate::stencil::{Convolve, ConvolveDirect};
 use crate::thermodynamic::{Evolve, EvolveResident};
 use crate::vector::{ReduceSum, Saxpy};
 
@@ -19,19 +21,25 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("normals.cuh", include_str!("../include/normals.cuh")),
     ("philox.cuh", include_str!("../include/philox.cuh")),
     ("reduce.cuh", include_str!("../include/reduce.cuh")),
+    ("window.cuh", include_str!("../include/window.cuh")),
 ];
 
 /// Every kernel of this crate, sorted by name.
-pub const SOURCES: [KernelSource; 9] = [
+pub const SOURCES: [KernelSource; 14] = [
     Act::SOURCE,
+    Convolve::SOURCE,
+    ConvolveDirect::SOURCE,
     Evolve::SOURCE,
     EvolveResident::SOURCE,
+    Gemm::SOURCE,
+    GemmDirect::SOURCE,
     Infer::SOURCE,
     Observable::SOURCE,
     Perceive::SOURCE,
     ReduceSum::SOURCE,
     Saxpy::SOURCE,
     TrackingError::SOURCE,
+    Transpose::SOURCE,
 ];
 
 /// A kernel that comes with its source and with the launches worth trying.
@@ -65,12 +73,29 @@ pub(crate) fn choice(space: &LaunchSpace, point: &Point, name: &str) -> u32 {
     point.value(name).or_else(first).unwrap_or(1)
 }
 
+/// What a grid may have along its first side.
+pub(crate) const GRID_MAX: u32 = i32::MAX.unsigned_abs();
+
 /// Blocks of `threads` threads for `len` elements of which each thread takes `items`; never more than
 /// `blocks_max`, because every kernel here loops over what is left.
 pub(crate) fn blocks_for(len: usize, threads: u32, items: u32, blocks_max: u32) -> Launch {
     let per_block = threads as usize * items as usize;
     let blocks = u32::try_from(len.div_ceil(per_block.max(1))).unwrap_or(u32::MAX);
     Launch::linear(blocks.clamp(1, blocks_max), threads)
+}
+
+/// Blocks for `rows` by `columns` elements in tiles of these sides; never more than a grid may have, because every kernel
+/// here loops over what is left.
+pub(crate) fn tiles([rows, columns]: [u32; 2], tile: [u32; 2]) -> u32 {
+    let [down, across] = tile.map(|side| side.max(1));
+    let blocks = u64::from(rows.div_ceil(down)) * u64::from(columns.div_ceil(across));
+    u32::try_from(blocks).unwrap_or(GRID_MAX).clamp(1, GRID_MAX)
+}
+
+/// The side of the smallest square with at least `len` elements.
+pub(crate) fn side_of(len: usize) -> u32 {
+    let floor = len.isqrt();
+    u32::try_from(floor + usize::from(floor * floor < len)).unwrap_or(u32::MAX)
 }
 
 /// Refuses launches along more than one dimension, in which every element would be visited several times.
@@ -85,4 +110,23 @@ pub(crate) fn check_linear(kernel: &'static str, launch: &Launch) -> Result<()> 
 /// Refuses a view whose length is not the one that is needed.
 pub(crate) fn check_len(what: &'static str, expected: usize, actual: usize) -> Result<()> {
     if expected == actual { Ok(()) } else { Err(Error::Length { what, expected, actual }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_what_is_there_and_no_grid_is_too_large() {
+        assert_eq!(tiles([33, 64], [16, 32]), 6);
+        assert_eq!(tiles([0, 5], [16, 32]), 1);
+        assert_eq!(tiles([u32::MAX; 2], [1, 1]), GRID_MAX);
+    }
+
+    #[test]
+    fn a_square_holds_what_it_is_asked_to() {
+        for (len, side) in [(0, 0), (1, 1), (4, 2), (5, 3), (900, 30), (1_000_000, 1000)] {
+            assert_eq!(side_of(len), side, "{len}");
+        }
+    }
 }

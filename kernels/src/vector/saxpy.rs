@@ -8,7 +8,7 @@ use gpu_core::{
     LaunchSpace, Params, Point, Result,
 };
 
-use crate::source::{HEADERS, Tunable, blocks_for, check_len, check_linear, choice};
+use crate::source::{GRID_MAX, HEADERS, Tunable, blocks_for, check_len, check_linear, choice};
 
 /// Arguments, in the order of the `.cu` parameters; `len` follows from the views.
 #[derive(Debug)]
@@ -60,16 +60,13 @@ impl Tunable for Saxpy {
 
     fn launch_at(point: &Point, len: usize) -> Launch {
         let [threads, items] = ["threads", "items"].map(|axis| choice(&Self::SPACE, point, axis));
-        blocks_for(len, threads, items, BLOCKS_MAX)
+        blocks_for(len, threads, items, GRID_MAX)
     }
 
     fn launch_for(len: usize) -> Launch {
-        blocks_for(len, 256, 1, BLOCKS_MAX)
+        blocks_for(len, 256, 1, GRID_MAX)
     }
 }
-
-/// What a grid may have along its first side.
-const BLOCKS_MAX: u32 = i32::MAX.unsigned_abs();
 
 /// What the kernel means. The host backend runs exactly this.
 pub fn saxpy(alpha: f32, x: &[f32], y: &mut [f32]) {

@@ -6,6 +6,7 @@
 mod conformance;
 mod evolution;
 mod frame;
+mod grids;
 mod inference;
 mod refusals;
 mod signatures;

@@ -7,6 +7,8 @@ use kernels::frame::{
     Act, ActArgs, Observable, ObservableArgs, Perceive, PerceiveArgs, TrackingError,
     TrackingErrorArgs,
 };
+use kernels::matrix::{Gemm, GemmDirect, Transpose};
+use kernels::stencil::{Convolve, ConvolveDirect};
 use kernels::thermodynamic::{Evolution, Evolve, EvolveResident, Network, Program};
 use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs, SumWorkspace};
 
@@ -136,6 +138,11 @@ fn launches_beyond_the_contract_are_refused_and_the_whole_space_is_within() {
     assert_contract::<Perceive>();
     assert_contract::<Observable>();
     assert_contract::<Act>();
+    assert_contract::<Gemm>();
+    assert_contract::<GemmDirect>();
+    assert_contract::<Transpose>();
+    assert_contract::<Convolve>();
+    assert_contract::<ConvolveDirect>();
 }
 
 #[test]

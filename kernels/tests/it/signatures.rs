@@ -8,6 +8,11 @@ use kernels::frame::{
     Act, ActArgs, Observable, ObservableArgs, Perceive, PerceiveArgs, TrackingError,
     TrackingErrorArgs,
 };
+use kernels::matrix::{
+    Gemm, GemmArgs, GemmDirect, GemmTile, ProductArgs, ProductShape, Staging, Transpose,
+    TransposeArgs, TransposeTile,
+};
+use kernels::stencil::{Convolve, ConvolveArgs, ConvolveDirect, WindowArgs};
 use kernels::thermodynamic::{Evolve, EvolveArgs, EvolveResident, Parameters};
 use kernels::vector::{ReduceSum, ReduceSumArgs, Saxpy, SaxpyArgs};
 use kernels::{SOURCES, Tunable};
@@ -154,6 +159,27 @@ fn the_wrappers_of_a_frame_bind_what_their_entry_points_take() {
         outputs: j.view_mut(),
     };
     assert_binds::<Act>(&device, &args);
+}
+
+#[test]
+fn the_wrappers_of_matrices_and_images_bind_what_their_entry_points_take() {
+    let device = Device::host();
+    let (a, b, mut c) = (buffer(&device, 1), buffer(&device, 1), buffer(&device, 1));
+    let shape = ProductShape::square(1);
+    let product = ProductArgs { a: a.view(), b: b.view(), c: c.view_mut(), shape };
+    assert_binds::<GemmDirect>(&device, &product);
+    let tile = GemmTile { rows: 1, columns: 1, depth: 8 };
+    assert_binds::<Gemm>(&device, &GemmArgs { product, tile });
+
+    let tile = TransposeTile { side: 16, staging: Staging::Direct };
+    let (input, output) = (a.view(), c.view_mut());
+    let args = TransposeArgs { input, output, rows: 1, columns: 1, tile };
+    assert_binds::<Transpose>(&device, &args);
+
+    let (input, weights, output) = (a.view(), b.view(), c.view_mut());
+    let window = WindowArgs { input, weights, output, rows: 1, columns: 1 };
+    assert_binds::<ConvolveDirect>(&device, &window);
+    assert_binds::<Convolve>(&device, &ConvolveArgs { window, items: 1 });
 }
 
 #[test]

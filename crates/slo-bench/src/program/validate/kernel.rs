@@ -41,7 +41,16 @@ pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Sect
 
 /// Kernels that are compared with the very function that the host backend runs in their place. The checks of
 /// all others compare the naive version with the optimised one there.
-const COMPARED_WITH_ITSELF: [&str; 3] = ["reduce_sum", "saxpy", "tracking_error"];
+const COMPARED_WITH_ITSELF: [&str; 8] = [
+    "convolve",
+    "convolve_direct",
+    "gemm",
+    "gemm_direct",
+    "reduce_sum",
+    "saxpy",
+    "tracking_error",
+    "transpose",
+];
 
 /// Whether `check` compares two different computations. Off a GPU a kernel's reference runs in its place, so that
 /// comparing the two shows that arguments, lengths and results pass through, and nothing about the arithmetic.

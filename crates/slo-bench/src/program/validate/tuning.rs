@@ -14,6 +14,8 @@ use kernel_tuner::{
 use kernels::Tunable;
 use kernels::active_inference::Infer;
 use kernels::frame::{Act, Observable, Perceive, TrackingError};
+use kernels::matrix::{Gemm, GemmDirect, Transpose};
+use kernels::stencil::{Convolve, ConvolveDirect};
 use kernels::thermodynamic::{Evolve, EvolveResident};
 use kernels::vector::{ReduceSum, Saxpy, SumWorkspace};
 use slo_bench::{Figure, Section, Verdict};
@@ -193,14 +195,19 @@ fn occupancy(setup: &Setup<'_>, section: &mut Section) -> anyhow::Result<()> {
     }
     let mut compared = Compared::default();
     compared.kernel::<Act>(setup, 900)?;
+    compared.kernel::<Convolve>(setup, 1 << 20)?;
+    compared.kernel::<ConvolveDirect>(setup, 1 << 20)?;
     compared.kernel::<Evolve>(setup, 900)?;
     compared.kernel::<EvolveResident>(setup, 900)?;
+    compared.kernel::<Gemm>(setup, 1 << 20)?;
+    compared.kernel::<GemmDirect>(setup, 1 << 20)?;
     compared.kernel::<Infer>(setup, 900)?;
     compared.kernel::<Observable>(setup, 900)?;
     compared.kernel::<Perceive>(setup, 900)?;
     compared.kernel::<ReduceSum>(setup, 1 << 20)?;
     compared.kernel::<Saxpy>(setup, 1 << 20)?;
     compared.kernel::<TrackingError>(setup, 900)?;
+    compared.kernel::<Transpose>(setup, 1 << 20)?;
     let seen = format!("{} launches of {} kernels", compared.launches, compared.kernels);
     let holds = compared.fault.is_none() && compared.launches > 0;
     section.check(NAME, holds, compared.fault.unwrap_or(seen));
