@@ -54,6 +54,8 @@ mod measure;
 mod npy;
 mod recorder;
 mod report;
+#[cfg(test)]
+mod schema;
 pub mod statistics;
 mod verdict;
 mod workload;
@@ -67,11 +69,12 @@ pub use frames::{
 pub use load::{Capacity, CapacityPlan, Load, Probe, capacity};
 pub use measure::{Budget, MeasurePlan, Measurement, OpenLoop, Settling, WarmUp, measure};
 pub use recorder::{
-    Bucket, Interval, Latency, LatencyHistogram, LogInterval, Recorder, write_hgrm, write_hlog,
+    Bucket, Interval, Latency, LatencyHistogram, LogInterval, Point, Recorder, write_hgrm,
+    write_hlog,
 };
 pub use report::{
-    Check, Destination, Figure, Machine, PROFILE, Program, REPORT_SCHEMA, Report, Run, Section,
-    TIMELINE, TRACE, UtcTime, label, milliseconds, number,
+    Better, Check, Destination, Figure, Machine, PAGE, PROFILE, Program, REPORT_SCHEMA, Report,
+    Run, Section, TIMELINE, TRACE, UtcTime, label, milliseconds, number,
 };
 pub use statistics::Quantile;
 pub use verdict::{Exit, Verdict};

@@ -1,69 +1,14 @@
 //! The schema that is shipped says what the parser accepts: the same keys, and every shipped contract fits it.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::parse::{KEYS, LIMIT_KEYS, LOAD_KEYS};
 use super::{Contract, SHIPPED};
+use crate::schema::{keys, misfit};
 
 fn schema() -> Value {
     let text = include_str!("../../../../contracts/contract.schema.json");
     serde_json::from_str(text).unwrap()
-}
-
-fn keys(schema: &Value) -> BTreeSet<&str> {
-    schema["properties"].as_object().unwrap().keys().map(String::as_str).collect()
-}
-
-/// Why `value` does not fit `schema`. Knows the keywords that our schema uses and refuses any other.
-fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<String> {
-    let number = |key: &str| schema[key].as_f64().unwrap();
-    for keyword in schema.as_object().unwrap().keys() {
-        let fits = match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" | "default" => true,
-            "$ref" => {
-                let pointer = schema["$ref"].as_str().unwrap().trim_start_matches('#');
-                misfit(root, root.pointer(pointer).unwrap(), value).is_none()
-            }
-            "type" => match schema["type"].as_str().unwrap() {
-                "object" => value.is_object(),
-                "string" => value.is_string(),
-                "number" => value.is_number(),
-                "integer" => value.is_i64(),
-                other => panic!("unknown type {other}"),
-            },
-            "enum" => schema["enum"].as_array().unwrap().contains(value),
-            "minLength" => value.as_str().is_some_and(|text| text.len() as f64 >= number(keyword)),
-            "minimum" => value.as_f64().is_some_and(|value| value >= number(keyword)),
-            "exclusiveMinimum" => value.as_f64().is_some_and(|value| value > number(keyword)),
-            "maximum" => value.as_f64().is_some_and(|value| value <= number(keyword)),
-            "minProperties" => {
-                value.as_object().is_some_and(|map| map.len() as f64 >= number(keyword))
-            }
-            "additionalProperties" => {
-                assert_eq!(schema[keyword], Value::Bool(false));
-                value
-                    .as_object()
-                    .is_some_and(|map| map.keys().all(|key| keys(schema).contains(key.as_str())))
-            }
-            "required" => {
-                let names = schema["required"].as_array().unwrap();
-                names.iter().all(|name| value.get(name.as_str().unwrap()).is_some())
-            }
-            "properties" => {
-                let known = schema["properties"].as_object().unwrap();
-                known.iter().all(|(key, inner)| {
-                    value.get(key).is_none_or(|value| misfit(root, inner, value).is_none())
-                })
-            }
-            other => panic!("unknown keyword {other}"),
-        };
-        if !fits {
-            return Some(format!("{keyword} of {schema} does not fit {value}"));
-        }
-    }
-    None
 }
 
 fn judge(text: &str) -> Option<String> {

@@ -11,7 +11,7 @@ mod tests;
 
 pub use histogram::LatencyHistogram;
 pub use log::{LogInterval, write_hgrm, write_hlog};
-pub use summary::{Bucket, Interval, Latency};
+pub use summary::{Bucket, Interval, Latency, Point};
 
 use crate::statistics::{Indicator, Quantile, effective_samples};
 

@@ -59,6 +59,35 @@ pub struct Bucket {
     pub count: u64,
 }
 
+/// One percentile of a latency.
+#[derive(Clone, Copy, Debug)]
+pub struct Point<'a> {
+    /// Such as `p99`; `max` for the largest.
+    pub name: &'static str,
+    /// What it is among the samples.
+    pub ns: Option<u64>,
+    /// Where it is among all iterations.
+    pub interval: Option<&'a Interval>,
+}
+
+impl Latency {
+    /// The percentiles that a report shows, ascending, and the largest.
+    pub fn points(&self) -> [Point<'_>; 5] {
+        let Self { p50_ns, p90_ns, p99_ns, p999_ns, max_ns, .. } = *self;
+        let named = [
+            ("p50", p50_ns),
+            ("p90", p90_ns),
+            ("p99", p99_ns),
+            ("p99.9", p999_ns),
+            ("max", max_ns),
+        ];
+        named.map(|(name, ns)| {
+            let interval = self.intervals.iter().find(|interval| interval.quantile == name);
+            Point { name, ns, interval }
+        })
+    }
+}
+
 impl Recorder {
     /// What a report shows of it.
     pub fn summary(&self) -> Latency {

@@ -32,7 +32,7 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// The rows that say where and with what.
-fn place(report: &Report) -> Vec<(&'static str, String)> {
+pub(super) fn place(report: &Report) -> Vec<(&'static str, String)> {
     let property = |key: &str| match &report.machine.properties[key] {
         serde_json::Value::String(text) => Some(text.clone()),
         serde_json::Value::Null => None,

@@ -1,17 +1,27 @@
 //! What a run found, as one data model for people and machines.
 //!
-//! Holds what was measured and where; never a figure that was not. [`markdown`](Report::to_markdown) and JSON
-//! are two faces of the same values.
+//! Holds what was measured and where; never a figure that was not. All [faces](Destination::store) show the same values.
 
+mod better;
+mod faces;
+mod html;
+mod junit;
 mod machine;
 mod markdown;
+mod openmetrics;
+mod sarif;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod text;
+mod trackers;
 mod utc;
 
 use serde::{Deserialize, Serialize};
 
+pub use better::Better;
+pub use faces::PAGE;
 pub use machine::{Machine, Program};
 pub use store::{Destination, PROFILE, TIMELINE, TRACE};
 pub use utc::UtcTime;
@@ -131,7 +141,30 @@ impl Check {
     }
 }
 
+impl Run {
+    /// What tells it from other runs of its section: name, size, and the load unless the loop is closed.
+    pub fn title(&self) -> String {
+        let Self { name, n, load, .. } = self;
+        match load {
+            Load::Closed => format!("{name}, n = {n}"),
+            load => format!("{name}, n = {n}, {load}"),
+        }
+    }
+}
+
 impl Section {
+    /// The titles of its runs, in their order; the second of two that are equal has its number behind it.
+    pub fn titles(&self) -> Vec<String> {
+        let titles: Vec<_> = self.runs.iter().map(Run::title).collect();
+        let numbered = titles.iter().enumerate().map(|(index, title)| {
+            match titles[..index].iter().filter(|earlier| *earlier == title).count() {
+                0 => title.clone(),
+                before => format!("{title}, number {}", before + 1),
+            }
+        });
+        numbered.collect()
+    }
+
     /// An empty section.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -185,6 +218,21 @@ impl Report {
         text
     }
 
+    /// Every run with its section and its [title](Section::titles).
+    pub fn runs(&self) -> Vec<(&Section, &Run, String)> {
+        let of = |section| {
+            let runs = Section::titles(section).into_iter().zip(&section.runs);
+            runs.map(move |(title, run)| (section, run, title))
+        };
+        self.sections.iter().flat_map(of).collect()
+    }
+
+    /// Every figure with its section.
+    pub fn figures(&self) -> impl Iterator<Item = (&Section, &Figure)> {
+        let sections = self.sections.iter();
+        sections.flat_map(|section| section.figures.iter().map(move |figure| (section, figure)))
+    }
+
     /// The report as Markdown that fits the summary of a CI job.
     pub fn to_markdown(&self) -> String {
         markdown::render(self)
@@ -194,6 +242,11 @@ impl Report {
 /// Nanoseconds as milliseconds for a table; a dash where there is no value.
 pub fn milliseconds(ns: Option<u64>) -> String {
     ns.map_or_else(|| "-".to_owned(), |ns| format!("{:.4}", crate::contract::milliseconds(ns)))
+}
+
+/// Where, when and with what a run was made, as rows of a table; the device itself stands apart.
+fn place(report: &Report) -> Vec<(&'static str, String)> {
+    markdown::place(report)
 }
 
 /// A value for a table: about five significant digits.

@@ -6,12 +6,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::faces::{self, JSON, MARKDOWN, PAGE};
 use super::{REPORT_SCHEMA, Report, UtcTime};
 use crate::error::{Error, Result};
 use crate::folder::{Folder, Purpose};
 
-const JSON: &str = "report.json";
-const MARKDOWN: &str = "report.md";
 /// Name of the tuning profile beside a report.
 pub const PROFILE: &str = "profile.json";
 /// Name of the picture of the pipeline's lanes beside a report.
@@ -26,7 +25,7 @@ const PURPOSE: Purpose = Purpose {
     holds: "a report",
     option: "--out",
     is_replaceable: |name| {
-        [JSON, MARKDOWN, PROFILE, TIMELINE, TRACE].iter().any(|known| name == *known)
+        faces::is_ours(name) || [PROFILE, TIMELINE, TRACE].iter().any(|known| name == *known)
     },
 };
 
@@ -64,6 +63,11 @@ impl Destination {
         self.folder.path().join(MARKDOWN)
     }
 
+    /// Where the page will be.
+    pub fn page(&self) -> PathBuf {
+        self.folder.path().join(PAGE)
+    }
+
     /// Where the JSON face will be.
     pub fn json(&self) -> PathBuf {
         self.folder.path().join(JSON)
@@ -79,12 +83,19 @@ impl Destination {
 
     /// Writes `report` and what is [staged](Self::stage), replacing an earlier one. On an error nothing of it is left.
     ///
+    /// Beside the JSON, `report.json`, stand Markdown, a page with charts, JUnit and SARIF, lists for
+    /// github-action-benchmark and Bencher, OpenMetrics, comma-separated values, an HdrHistogram log of all runs and
+    /// a distribution (`.hgrm`) of each.
+    ///
     /// # Errors
     /// [`Error::OutputUnwritable`].
     pub fn store(&self, report: &Report) -> Result<()> {
         let written = self.folder.open_stage().and_then(|stage| {
             self.write(&stage.join(JSON), &report.to_json())?;
-            self.write(&stage.join(MARKDOWN), &report.to_markdown())?;
+            let beside = |name: &str| fs::read_to_string(stage.join(name)).ok();
+            for (name, text) in faces::all(report, beside) {
+                self.write(&stage.join(name), &text)?;
+            }
             self.folder.replace_with(&stage)
         });
         if written.is_err() {

@@ -28,6 +28,20 @@ impl UtcTime {
         Self { text }
     }
 
+    /// How long after the start of 1970 it is; `None` if a report says something that is no time.
+    pub(crate) fn after_epoch(&self) -> Option<Duration> {
+        let fields: Vec<u64> =
+            self.text.split(|c: char| !c.is_ascii_digit()).map_while(|f| f.parse().ok()).collect();
+        let &[year, month, day, hour, minute, second] = fields.as_slice() else { return None };
+        // The day is found by the function that the text was made with: there are few enough to halve.
+        let (mut low, mut high) = (0, 3_000_000);
+        while low < high {
+            let middle = u64::midpoint(low, high);
+            if date(middle) < (year, month, day) { low = middle + 1 } else { high = middle }
+        }
+        Some(Duration::from_secs(low * 86_400 + hour * 3600 + minute * 60 + second))
+    }
+
     /// The same second as the name of a folder: without colons.
     pub fn folder_name(&self) -> String {
         self.text.replace(':', "")
@@ -75,6 +89,7 @@ mod tests {
         for (seconds, expected) in cases {
             let time = UtcTime::since_epoch(Duration::from_secs(seconds));
             assert_eq!(time.to_string(), expected);
+            assert_eq!(time.after_epoch(), Some(Duration::from_secs(seconds)));
         }
         let time = UtcTime::since_epoch(Duration::from_secs(951_782_399));
         assert_eq!(time.folder_name(), "2000-02-28T235959Z");

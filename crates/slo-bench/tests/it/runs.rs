@@ -180,19 +180,20 @@ fn a_measured_choice_goes_into_a_profile_beside_the_report_and_a_simulated_one_d
         let common = ["validate", "--quick", "--only", "tuning", "--out", "out", "--device"];
         let report = report(folder.path(), &[&common[..], &[device]].concat());
         let files = std::fs::read_dir(folder.path().join("out")).unwrap();
-        let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
-        files.sort();
+        let mut files: Vec<_> =
+            files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.retain(|name| !name.starts_with("report."));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside");
         (section(&report, "tuning").clone(), files)
     };
     let (tuning, files) = run("host");
-    assert_eq!(files, ["profile.json", "report.json", "report.md"]);
+    assert_eq!(files, ["profile.json"]);
     let kept = &tuning["checks"][1];
     assert_eq!(kept["name"], "the tuned choice is kept and found again");
     assert_eq!(kept["verdict"]["is"], "pass");
     // The second run replaces the first one's folder.
     let (tuning, files) = run("simulated:3");
-    assert_eq!(files, ["report.json", "report.md"]);
+    assert_eq!(files, [""; 0]);
     assert_eq!(tuning["checks"][1]["verdict"]["is"], "skipped");
     assert_eq!(tuning["figures"].as_array().unwrap().len(), 0);
 }

@@ -1,5 +1,7 @@
 //! Reports stored whole or not at all, and what their faces say.
 
+mod faces;
+
 use super::*;
 use crate::contract::Evidence;
 use crate::recorder::Recorder;

@@ -1,0 +1,228 @@
+//! Every face of a report, read back by a reader that is not ours.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use roxmltree::{Document, Node, ParsingOptions};
+use serde_json::Value;
+
+use super::*;
+use crate::recorder::LatencyHistogram;
+
+/// A report with every verdict, words that formats read as their own, and two runs of one title.
+fn awkward() -> Report {
+    let mut report = report();
+    let mut section = Section::new("a<b & \"c\"");
+    section.check("kept, of course", true, "as\nalways");
+    section.check("few", Verdict::inconclusive("3 < 5 samples"), "");
+    section.check("late", Verdict::invalid("the \"generator\""), "");
+    section.figure("link, both ways", 48.8, "GB/s", "host, not a GPU (\"x\", y)");
+    section.figure("best: median", 12.5, "us", "host, not a GPU (\"x\", y)");
+    section.figure("baseline: median", 25.0, "us", "host, not a GPU (\"x\", y)");
+    section.figure("threads", 128.0, "threads", "host, not a GPU (\"x\", y)");
+    let run = report.sections[0].runs[0].clone();
+    section.runs = vec![run.clone(), Run { load: Load::Closed, service: None, ..run.clone() }, run];
+    section.files = vec![TIMELINE.to_owned(), TRACE.to_owned()];
+    report.sections.push(section.close(""));
+    report.sections.push(Section::new("empty"));
+    report
+}
+
+fn faces() -> BTreeMap<String, String> {
+    let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><title>lanes</title></svg>";
+    let beside = |name: &str| (name == TIMELINE).then(|| svg.to_owned());
+    crate::report::faces::all(&awkward(), beside).into_iter().collect()
+}
+
+fn json(name: &str) -> Value {
+    serde_json::from_str(&faces()[name]).unwrap()
+}
+
+fn elements<'a, 'b>(root: Node<'a, 'b>, name: &str) -> Vec<Node<'a, 'b>> {
+    root.descendants().filter(|node| node.has_tag_name(name)).collect()
+}
+
+#[test]
+fn a_report_fits_the_schema_that_is_shipped_and_a_changed_one_does_not() {
+    let text = include_str!("../../../../../docs/schema/report.schema.json");
+    let schema: Value = serde_json::from_str(text).unwrap();
+    let fits = |report: &Value| crate::schema::misfit(&schema, &schema, report);
+    let report: Value = serde_json::from_str(&awkward().to_json()).unwrap();
+    assert_eq!(fits(&report), None);
+    for (pointer, key, value) in [
+        ("", "verdict", Value::Null),
+        ("/sections/0/runs/0", "colour", Value::from("blue")),
+        ("/sections/0/runs/0/clauses/0/evidence", "about", Value::from("weather")),
+        ("/sections/1/checks/0/verdict", "is", Value::from("maybe")),
+        ("/sections/1/figures/0", "value", Value::from("many")),
+    ] {
+        let mut changed = report.clone();
+        let place = changed.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+        place.insert(key.to_owned(), value);
+        assert!(fits(&changed).is_some(), "{pointer}/{key}");
+    }
+}
+
+#[test]
+fn junit_counts_each_verdict_once_and_names_every_check() {
+    let text = &faces()["report.junit.xml"];
+    let document = Document::parse(text).unwrap();
+    let suites = elements(document.root(), "testsuite");
+    let names: Vec<_> = suites.iter().map(|suite| suite.attribute("name").unwrap()).collect();
+    assert_eq!(names, ["contract", "a<b & \"c\"", "empty"]);
+    let root = document.root_element();
+    for (of, expected) in [
+        (root, ["7", "1", "2", "2"]),
+        (suites[0], ["3", "1", "0", "1"]),
+        (suites[1], ["3", "0", "2", "0"]),
+        (suites[2], ["1", "0", "0", "1"]),
+    ] {
+        let counts = ["tests", "failures", "errors", "skipped"].map(|c| of.attribute(c).unwrap());
+        assert_eq!(counts, expected);
+    }
+    assert_eq!(elements(root, "testcase").len(), 7);
+    let [failures, errors, skipped] = ["failure", "error", "skipped"].map(|n| elements(root, n));
+    assert_eq!(failures[0].attribute("message"), Some("0.099 ms against 0.06 ms"));
+    let errors: Vec<_> = errors
+        .iter()
+        .map(|error| (error.attribute("type").unwrap(), error.attribute("message").unwrap()))
+        .collect();
+    let expected = [("INCONCLUSIVE", "3 < 5 samples"), ("INVALID", "the \"generator\"")];
+    assert_eq!(errors, expected);
+    assert_eq!(skipped.len(), 2);
+    assert_eq!(suites[0].attribute("timestamp"), Some("2000-02-29T00:00:00"));
+}
+
+#[test]
+fn sarif_points_at_the_file_of_each_clause_and_knows_it_again() {
+    let sarif = json("report.sarif");
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), 1, "the same clause of the same contract is one rule");
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 4);
+    for result in results {
+        assert_eq!(result["ruleId"], "thermodynamic-h100/p99-0-06-ms");
+        assert_eq!(rules[result["ruleIndex"].as_u64().unwrap() as usize]["id"], result["ruleId"]);
+        assert_eq!((&result["kind"], &result["level"]), (&"fail".into(), &"error".into()));
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "contracts/thermodynamic-h100.toml");
+        assert_eq!(result["partialFingerprints"], results[0]["partialFingerprints"]);
+    }
+}
+
+#[test]
+fn trackers_get_figures_that_have_a_direction_and_no_other() {
+    let names = |list: &Value| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let smaller = json("report.smaller-is-better.json");
+    let larger = json("report.bigger-is-better.json");
+    assert_eq!(names(&smaller).len(), 4 * 5 + 2);
+    assert!(names(&smaller).contains(&"a<b & \"c\" / best: median".to_owned()));
+    let first = &smaller[2];
+    assert_eq!((&first["value"], &first["unit"]), (&0.099.into(), &"ms".into()));
+    assert_eq!(first["range"], "95 % between 0.0954 and -");
+    assert_eq!(names(&larger).len(), 4 + 2);
+    assert!(!format!("{smaller}{larger}").contains("128"), "threads have no direction");
+    let bencher = json("report.bencher.json");
+    let run = "contract / thermodynamic, device, n = 900, 400 Hz, Poisson of seed 7";
+    let p99 = &bencher[run]["latency-p99"];
+    assert_eq!((&p99["value"], &p99["lower_value"]), (&99_000.into(), &95_400.into()));
+    assert_eq!(bencher["a<b & \"c\" / link, both ways"]["gb-s"]["value"], 48.8);
+    let numbered =
+        "a<b & \"c\" / thermodynamic, device, n = 900, 400 Hz, Poisson of seed 7, number 2";
+    assert!(bencher[numbered].is_object(), "two runs of one title keep both");
+    assert_eq!(bencher.as_object().unwrap().len(), 4 + 4);
+}
+
+#[test]
+fn openmetrics_counts_up_to_every_sample() {
+    let text = &faces()["report.openmetrics.txt"];
+    assert!(text.ends_with("# EOF\n"));
+    let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!(lines("temper_latency_seconds_count{section=\"contract\""), 1);
+    assert_eq!(lines("# TYPE "), 6);
+    let run =
+        "section=\"contract\",run=\"thermodynamic, device, n = 900, 400 Hz, Poisson of seed 7\"";
+    for (name, value) in [("_bucket{", "1000"), ("_count{", "1000")] {
+        let start = format!("temper_latency_seconds{name}{run}");
+        let last = text.lines().rfind(|line| line.starts_with(&start)).unwrap();
+        assert!(last.ends_with(&format!(" {value}")), "{last}");
+    }
+    assert!(text.contains("section=\"a<b & \\\"c\\\"\",name=\"link, both ways\",unit=\"GB/s\""));
+    assert!(text.contains("quantile=\"p99\",bound=\"sample\"} 0.000099\n"), "{text}");
+    assert!(text.contains("temper_checks{section=\"contract\",verdict=\"FAIL\"} 1\n"));
+}
+
+#[test]
+fn tables_have_a_row_a_run_and_fields_that_are_quoted_where_they_must_be() {
+    let faces = faces();
+    let (runs, figures) = (&faces["report.runs.csv"], &faces["report.figures.csv"]);
+    assert_eq!((runs.lines().count(), figures.lines().count()), (1 + 4, 1 + 5));
+    let row = runs.lines().nth(1).unwrap();
+    assert!(row.starts_with("contract,\"thermodynamic, device, n = 900, 400 Hz"), "{row}");
+    assert!(row.contains(",99000,95400,,"), "{row}");
+    assert!(figures.contains("\"a<b & \"\"c\"\"\",\"link, both ways\",48.8,GB/s,"), "{figures}");
+}
+
+#[test]
+fn the_log_of_all_runs_holds_their_histograms() {
+    let report = awkward();
+    let faces = faces();
+    let log = &faces["report.hlog"];
+    // The crate's own reader takes the column names for an interval: they are left out for it.
+    let body: String = log.lines().skip(4).map(|line| format!("{line}\n")).collect();
+    let mut read = Vec::new();
+    for entry in IntervalLogIterator::new(body.as_bytes()) {
+        if let LogEntry::Interval(interval) = entry.unwrap() {
+            let text = Value::from(interval.encoded_histogram());
+            read.push(serde_json::from_value::<LatencyHistogram>(text).unwrap());
+        }
+    }
+    let expected: Vec<_> =
+        report.runs().iter().map(|(_, run, _)| run.latency.histogram.clone()).collect();
+    assert_eq!(read, expected);
+    assert_eq!(faces.keys().filter(|name| name.ends_with(".hgrm")).count(), 4);
+    assert!(
+        faces.contains_key("report.a-b-c-thermodynamic-device-n-900.hgrm"),
+        "{:?}",
+        faces.keys()
+    );
+}
+
+#[test]
+fn the_page_is_well_formed_whole_and_loads_nothing() {
+    let page = &faces()[PAGE];
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(page, options).unwrap();
+    let text: String = document.descendants().filter_map(|node| node.text()).collect();
+    for words in
+        ["a<b & \"c\"", "3 < 5 samples", "link, both ways", "p99 < 0.06 ms", "lanes", "slip"]
+    {
+        assert!(text.contains(words) || words == "slip", "{words}");
+    }
+    let svg = document.descendants().filter(|node| node.tag_name().name() == "svg").count();
+    assert_eq!(svg, 4 * 2 + 1, "two charts a run and the picture beside the report");
+    for outside in ["<script", "src=", "@import", "url(", "<link"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let links = elements(document.root(), "a");
+    let targets: Vec<_> = links.iter().map(|link| link.attribute("href").unwrap()).collect();
+    assert!(targets.contains(&TRACE) && !targets.contains(&TIMELINE), "{targets:?}");
+    let bars = elements(document.root(), "i").len();
+    assert_eq!(bars, 2, "a bar needs another one of its unit");
+}
+
+#[test]
+fn a_report_of_no_samples_has_all_its_faces() {
+    let mut empty = report();
+    let run = &mut empty.sections[0].runs[0];
+    run.latency = Recorder::new(&[], 1).summary();
+    run.rate_hz = f64::NAN;
+    let faces = crate::report::faces::all(&empty, |_| None);
+    let page = &faces.iter().find(|(name, _)| name == PAGE).unwrap().1;
+    assert!(page.contains("0 samples") && !page.contains("<figure>"), "{page}");
+}
