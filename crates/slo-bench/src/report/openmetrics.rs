@@ -101,7 +101,7 @@ fn write_histogram(out: &mut String, name: &str, labels: &str, run: &Run) -> Res
 
 fn labels(section: &Section, run: &Run, title: &str) -> String {
     let [section, run_name, on] =
-        [section.name.as_str(), title, run.measured_on.as_str()].map(|text| Label(text));
+        [section.name.as_str(), title, run.measured_on.as_str()].map(Label);
     format!("section=\"{section}\",run=\"{run_name}\",on=\"{on}\"")
 }
 

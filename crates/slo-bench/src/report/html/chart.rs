@@ -42,20 +42,17 @@ impl Axis {
 
     /// Four to seven round values within.
     fn ticks(&self) -> Vec<f64> {
-        let ratio = self.high / self.low;
-        let steps: &[f64] = match ratio {
+        const TICKS_MAX: usize = 7;
+        let steps: &[f64] = match self.high / self.low {
             // Few powers of ten fit: equal distances instead.
-            r if r < 8.0 => return self.linear_ticks(),
-            r if r < 150.0 => &[1.0, 2.0, 5.0],
+            ratio if ratio < 8.0 => return self.linear_ticks(),
+            ratio if ratio < 150.0 => &[1.0, 2.0, 5.0],
             _ => &[1.0],
         };
-        let decades = (self.low.log10().floor() as i32)..=(self.high.log10().ceil() as i32);
-        // So many decades are left out that no label meets the next.
-        let stride = (ratio.log10() / 6.0).ceil().max(1.0) as usize;
-        let all = decades
-            .step_by(stride)
-            .flat_map(|decade| steps.iter().map(move |step| step * 10f64.powi(decade)));
-        all.filter(|&value| self.holds(value)).collect()
+        let decades = (-3..=18).map(|decade| 10f64.powi(decade));
+        let all = decades.flat_map(|decade| steps.iter().map(move |step| step * decade));
+        let held: Vec<_> = all.filter(|&value| self.holds(value)).collect();
+        held.iter().copied().step_by(held.len().div_ceil(TICKS_MAX).max(1)).collect()
     }
 
     fn linear_ticks(&self) -> Vec<f64> {
@@ -134,12 +131,15 @@ pub(super) fn histogram(out: &mut String, latency: &Latency) -> Result {
     };
     // Latencies of 0 ns are in the bucket of 1 ns.
     let x = Axis::new((*lowest.start()).max(1) as f64, *highest.end() as f64 * 1.001, LEFT, RIGHT);
-    let steps = f64::from(STEPS);
-    let mut counts = vec![0; STEPS as usize];
+    let bars = (x.high / x.low).ln() / f64::from(STEPS);
+    let mut counts = vec![0; 1];
+    let mut edge = x.low.ln() + bars;
     for (edges, count) in &buckets {
-        let share = (x.at(middle(edges)) - x.from) / (x.to - x.from);
-        let index = (share * steps).clamp(0.0, steps - 1.0) as usize;
-        counts[index] += count;
+        while middle(edges).ln() > edge {
+            counts.push(0);
+            edge += bars;
+        }
+        *counts.last_mut().expect("there is a bar from the start") += count;
     }
     let most = counts.iter().copied().max().unwrap_or(1);
     // From half a sample on, so that a bar of one can be seen.
@@ -153,7 +153,7 @@ pub(super) fn histogram(out: &mut String, latency: &Latency) -> Result {
     }
     horizontal_ticks(out, &y, &("", 1.0))?;
     write!(out, "<path class=\"bars\" d=\"")?;
-    let width = (RIGHT - LEFT) / steps;
+    let width = (RIGHT - LEFT) / f64::from(STEPS);
     for (index, &count) in (0u32..).zip(&counts).filter(|(_, count)| **count > 0) {
         let left = LEFT + f64::from(index) * width;
         let top = y.at(count as f64);
@@ -198,7 +198,8 @@ fn limits(run: &Run) -> Vec<Drawn> {
             _ => "undecided",
         };
         Some(Drawn {
-            scarcity: scarcity(&counted.quantile).unwrap_or(run.latency.samples.max(2) as f64),
+            scarcity: scarcity(&counted.quantile)
+                .unwrap_or_else(|| run.latency.samples.max(2) as f64),
             value: counted.limit_ms * 1e6,
             class,
             words: format!("{}: {}", clause.promise, clause.verdict).replace('<', "&lt;"),
@@ -239,7 +240,9 @@ fn vertical(out: &mut String, at: f64, name: &str) -> Result {
 }
 
 fn horizontal_ticks(out: &mut String, y: &Axis, (unit, scale): &(&str, f64)) -> Result {
-    for tick in y.ticks() {
+    // Counts are whole.
+    let is_shown = |tick: &f64| !unit.is_empty() || tick.fract() == 0.0;
+    for tick in y.ticks().into_iter().filter(is_shown) {
         let (at, value) = (y.at(tick), short(tick / scale));
         writeln!(
             out,

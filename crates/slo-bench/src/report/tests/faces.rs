@@ -104,7 +104,7 @@ fn sarif_points_at_the_file_of_each_clause_and_knows_it_again() {
     assert_eq!(results.len(), 4);
     for result in results {
         assert_eq!(result["ruleId"], "thermodynamic-h100/p99-0-06-ms");
-        assert_eq!(rules[result["ruleIndex"].as_u64().unwrap() as usize]["id"], result["ruleId"]);
+        assert_eq!(result["ruleIndex"], 0);
         assert_eq!((&result["kind"], &result["level"]), (&"fail".into(), &"error".into()));
         let place = &result["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "contracts/thermodynamic-h100.toml");
