@@ -128,6 +128,16 @@ pub enum Error {
         /// Frames that came.
         frames: u64,
     },
+    /// Reports of which no figure means the same.
+    #[error("these reports cannot be compared, they are of another {what}: {base} and {head}")]
+    Incomparable {
+        /// What differs.
+        what: String,
+        /// What it is in the first report.
+        base: String,
+        /// What it is in the other.
+        head: String,
+    },
     /// A file that cannot be opened or read.
     #[error("{}: cannot be read: {reason}", file.display())]
     Input {
@@ -239,6 +249,7 @@ impl Error {
             | Self::FrameFile { .. }
             | Self::FrameValue { .. }
             | Self::FramesEnded { .. }
+            | Self::Incomparable { .. }
             | Self::Input { .. }
             | Self::OpenSlo { .. }
             | Self::OutputTaken { .. }

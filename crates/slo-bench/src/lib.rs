@@ -44,6 +44,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 
+mod compare;
 mod contract;
 mod dump;
 mod error;
@@ -60,6 +61,7 @@ pub mod statistics;
 mod verdict;
 mod workload;
 
+pub use compare::{Comparison, Outcome, Row, Side, Tolerance, compare};
 pub use contract::{Claim, Clause, Contract, ContractSet, Counted, Evidence, Limit, Target};
 pub use dump::Dump;
 pub use error::{Error, Result};
