@@ -204,3 +204,26 @@ fn a_distribution_has_the_columns_that_plotters_read() {
     assert_eq!(last[1..], ["1.000000000000", "1000"]);
     assert!(text.contains("Total count    =         1000]"), "{text}");
 }
+
+#[test]
+fn intervals_of_latencies_that_stay_for_a_while_cover_their_percentile() {
+    // A latency stays for five iterations on average, then another is drawn from 0..1,000,000: p99 is 990,000.
+    const RUNS: u32 = 400;
+    let mut random = fastrand::Rng::with_seed(31);
+    let mut covered = 0;
+    for _ in 0..RUNS {
+        let mut recorder = Recorder::new(&[], 20_000);
+        let mut latency = random.u64(1..1_000_000);
+        for _ in 0..20_000 {
+            if random.u32(0..5) == 0 {
+                latency = random.u64(1..1_000_000);
+            }
+            recorder.record(latency);
+        }
+        let p99 = &recorder.summary().intervals[2];
+        let is_above = p99.upper_ns.is_none_or(|upper| upper > 990_000);
+        covered += u32::from(is_above && p99.lower_ns.is_none_or(|lower| lower <= 990_000));
+    }
+    let share = f64::from(covered) / f64::from(RUNS);
+    assert!((0.93..=0.97).contains(&share), "{share}");
+}
