@@ -81,6 +81,17 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// What the sections of a whole run come to: nothing bad passes, even if all of it was skipped, since there was
+    /// nothing it could try.
+    pub fn overall<'a>(verdicts: impl IntoIterator<Item = &'a Self>) -> Self {
+        match Self::all(verdicts) {
+            Self::Skipped { .. } => Self::Pass,
+            verdict => verdict,
+        }
+    }
+}
+
 impl std::fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.pad(match self {

@@ -131,7 +131,7 @@ impl<'a> Session<'a> {
     pub fn finish(mut self, command: &str, sections: Vec<Section>) -> anyhow::Result<Exit> {
         self.machine.finish(&self.place.device);
         let elapsed = self.clock.now().saturating_duration_since(self.start);
-        let verdict = overall(&sections);
+        let verdict = Verdict::overall(sections.iter().map(|section| &section.verdict));
         let report = Report {
             schema: REPORT_SCHEMA,
             command: command.to_owned(),
@@ -140,6 +140,7 @@ impl<'a> Session<'a> {
             elapsed_s: elapsed.as_secs_f64(),
             program: program(),
             machine: self.machine,
+            others: Vec::new(),
             sections,
         };
         self.destination.store(&report)?;
@@ -149,14 +150,6 @@ impl<'a> Session<'a> {
         self.terminal.verdict(&report.verdict, &summary);
         self.terminal.json(&report.to_json());
         Ok(Exit::from(&report.verdict))
-    }
-}
-
-/// A run in which nothing is bad passes, even if all of it was skipped: there was nothing it could try.
-fn overall(sections: &[Section]) -> Verdict {
-    match Verdict::all(sections.iter().map(|section| &section.verdict)) {
-        Verdict::Skipped { .. } => Verdict::Pass,
-        verdict => verdict,
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Counted {
     pub measured_ms: Option<f64>,
     /// The confidence that a pass has, of this clause alone.
     pub confidence: f64,
+    /// Fewest samples that a verdict needs.
+    pub asked: u64,
     /// Samples.
     pub samples: u64,
     /// How many independent samples they are worth.
@@ -63,6 +65,74 @@ pub struct Counted {
     pub over_count_max: Option<u64>,
     /// The verdict if samples were independent of each other, for comparison.
     pub if_independent: Verdict,
+}
+
+impl Clause {
+    /// The name of the check that says how a promise of `contract` was kept.
+    pub fn check_name(&self, contract: &str) -> String {
+        format!("{contract}: {}", self.promise)
+    }
+
+    /// Whether it is about the percentile of that name.
+    pub(crate) fn is_about(&self, quantile: &str) -> bool {
+        matches!(&self.evidence, Evidence::Percentile(counted) if counted.quantile == quantile)
+    }
+
+    /// The same promise by the samples of two runs together, where `measured` is the percentile among all of them.
+    ///
+    /// What one run cannot say because it was at fault, both together cannot either. Rates add up.
+    pub(crate) fn merge(self, other: Self, measured_ns: Option<u64>) -> Self {
+        let voids = |clause: &Self| matches!(clause.verdict, Verdict::Invalid { .. });
+        let void =
+            [&self, &other].into_iter().find(|clause| voids(clause)).map(|c| c.verdict.clone());
+        let (evidence, verdict, seen) = match (self.evidence, other.evidence) {
+            (Evidence::Percentile(one), Evidence::Percentile(two)) => {
+                let (counted, verdict) = one.merge(&two, measured_ns);
+                let seen = counted.to_string();
+                (Evidence::Percentile(counted), verdict, seen)
+            }
+            (
+                Evidence::Throughput { limit_hz, measured_hz: one, samples },
+                Evidence::Throughput { measured_hz: two, samples: more, .. },
+            ) => {
+                let (measured_hz, samples) = (one + two, samples + more);
+                let seen = format!("{} Hz over {samples} iterations", number(measured_hz));
+                let verdict = match Verdict::all([&self.verdict, &other.verdict]) {
+                    Verdict::Pass | Verdict::Fail => (measured_hz >= limit_hz).into(),
+                    open => open,
+                };
+                (Evidence::Throughput { limit_hz, measured_hz, samples }, verdict, seen)
+            }
+            // One promise has one kind of evidence.
+            (evidence, _) => (evidence, self.verdict, self.seen),
+        };
+        Self { promise: self.promise, verdict: void.unwrap_or(verdict), seen, evidence }
+    }
+}
+
+impl Counted {
+    fn merge(self, other: &Self, measured_ns: Option<u64>) -> (Self, Verdict) {
+        let quantile = Quantile::ALL.into_iter().find(|q| q.to_string() == self.quantile);
+        let question = Question {
+            quantile: quantile.unwrap_or(Quantile::MAX),
+            confidence: self.confidence,
+            samples: self.samples + other.samples,
+            asked: self.asked.max(other.asked),
+            over_count: self.over_count + other.over_count,
+        };
+        let effective = self.effective_samples + other.effective_samples;
+        let counted = Self {
+            measured_ms: measured_ns.map(milliseconds),
+            asked: question.asked,
+            samples: question.samples,
+            effective_samples: effective,
+            over_count: question.over_count,
+            over_count_max: question.over_count_max(effective),
+            if_independent: question.verdict(question.samples),
+            ..self
+        };
+        (counted, question.verdict(effective))
+    }
 }
 
 impl Contract {
@@ -132,6 +202,7 @@ impl Contract {
             limit_ms: limit.limit_ms,
             measured_ms: recorder.quantile(quantile).map(milliseconds),
             confidence: question.confidence,
+            asked: question.asked,
             samples: question.samples,
             effective_samples: effective,
             over_count,

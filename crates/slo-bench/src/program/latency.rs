@@ -17,7 +17,7 @@ pub(super) fn run(
     let timed = time(&setup.session, section, timing, setup.frames.endless()?)?;
     if let Some(contract) = timing.contract {
         for clause in timed.clauses {
-            let name = format!("{}: {}", contract.name, clause.promise);
+            let name = clause.check_name(&contract.name);
             section.check(name, clause.verdict, clause.seen);
         }
     }
@@ -38,7 +38,7 @@ pub(super) fn first_look(
     let timed = time(&setup.session, section, &timing, setup.frames.endless()?)?;
     for clause in timed.clauses {
         let asked = contract.iterations;
-        let (name, seen) = (format!("{}: {}", contract.name, clause.promise), &clause.seen);
+        let (name, seen) = (clause.check_name(&contract.name), &clause.seen);
         let seen = format!("{seen}; a first look, `bench` takes {asked} and decides");
         section.check(name, at_first_sight(&clause), seen);
     }

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-use super::HISTOGRAM_NS_MAX;
+use super::{Bucket, HISTOGRAM_NS_MAX};
 
 /// Significant decimal digits that a bucket keeps.
 const DIGITS: u8 = 3;
@@ -54,9 +54,23 @@ impl LatencyHistogram {
         self.counts.is_empty()
     }
 
-    /// The mean of the buckets' middles in nanoseconds; `None` without a sample.
-    pub fn mean_ns(&self) -> Option<f64> {
-        (!self.is_empty()).then(|| self.counts.mean())
+    /// The mean of the buckets' middles in whole nanoseconds; `None` without a sample.
+    pub fn mean_ns(&self) -> Option<u64> {
+        let each = self.buckets().map(|(edges, count)| {
+            u128::from(u64::midpoint(*edges.start(), *edges.end())) * u128::from(count)
+        });
+        let mean = each.sum::<u128>().checked_div(u128::from(self.len()));
+        mean.and_then(|mean| u64::try_from(mean).ok())
+    }
+
+    /// Counts by powers of two of a microsecond, empty ends left out.
+    pub(super) fn by_powers_of_two(&self) -> Vec<Bucket> {
+        let steps = self.counts.iter_log(1000, 2.0);
+        let all = steps.map(|step| Bucket {
+            up_to_ns: step.value_iterated_to(),
+            count: step.count_since_last_iteration(),
+        });
+        all.skip_while(|bucket| bucket.count == 0).collect()
     }
 
     /// The bucket that holds the sample of each of `ranks`, from 1 and ascending; a rank beyond the last gives the last.

@@ -8,6 +8,9 @@ use crate::statistics::{Indicator, Quantile, rank_interval};
 /// The confidence of every interval in a report.
 const CONFIDENCE: f64 = 0.95;
 
+/// How percentiles are found where not every sample is at hand.
+const BY_HISTOGRAM: &str = "nearest rank of a histogram, rounded up by at most 0.1 %";
+
 /// Latencies of one run, summed up. A percentile that the samples cannot support is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
@@ -88,6 +91,54 @@ impl Latency {
     }
 }
 
+impl Latency {
+    /// Both together, whatever the order: percentiles are those of the histograms.
+    ///
+    /// Samples of different runs count as independent of each other.
+    pub fn merge(&self, other: &Self) -> Self {
+        let mut histogram = self.histogram.clone();
+        histogram.merge(&other.histogram);
+        let samples = self.samples + other.samples;
+        let max_ns = self.max_ns.max(other.max_ns);
+        let quantile = |quantile: Quantile| {
+            let bucket = histogram.at_ranks(&[quantile.rank(samples)]).swap_remove(0);
+            quantile
+                .is_supported_by(samples)
+                .then(|| max_ns.map_or(*bucket.end(), |max| max.min(*bucket.end())))
+        };
+        let inner = [Quantile::P50, Quantile::P90, Quantile::P99, Quantile::P999];
+        let [p50_ns, p90_ns, p99_ns, p999_ns] = inner.map(quantile);
+        let intervals = inner.into_iter().filter_map(|quantile| {
+            let name = quantile.to_string();
+            let both =
+                [self, other].map(|latency| latency.intervals.iter().find(|i| i.quantile == name));
+            let effective = both.iter().flatten().map(|interval| interval.effective_samples).sum();
+            let ranks = rank_interval(samples, effective, quantile, CONFIDENCE);
+            let at = |rank: u64| histogram.at_ranks(&[rank]).swap_remove(0);
+            (effective > 0 && quantile.is_supported_by(samples)).then(|| Interval {
+                quantile: name,
+                confidence: CONFIDENCE,
+                lower_ns: ranks.lower.map(|rank| *at(rank).start()),
+                upper_ns: ranks.upper.map(|rank| *at(rank).end()),
+                effective_samples: effective,
+            })
+        });
+        Self {
+            samples,
+            method: BY_HISTOGRAM.to_owned(),
+            mean_ns: histogram.mean_ns(),
+            p50_ns,
+            p90_ns,
+            p99_ns,
+            p999_ns,
+            max_ns,
+            intervals: intervals.collect(),
+            distribution: histogram.by_powers_of_two(),
+            histogram: histogram.clone(),
+        }
+    }
+}
+
 impl Recorder {
     /// What a report shows of it.
     pub fn summary(&self) -> Latency {
@@ -96,12 +147,7 @@ impl Recorder {
         let inner = Quantile::ALL.into_iter().filter(|&quantile| quantile != Quantile::MAX);
         Latency {
             samples: self.len,
-            method: if self.is_exact() {
-                "nearest rank"
-            } else {
-                "nearest rank of a histogram, rounded up by at most 0.1 %"
-            }
-            .to_owned(),
+            method: if self.is_exact() { "nearest rank" } else { BY_HISTOGRAM }.to_owned(),
             mean_ns: self.mean_ns(),
             p50_ns: p50,
             p90_ns: p90,
@@ -109,7 +155,7 @@ impl Recorder {
             p999_ns: p999,
             max_ns: max,
             intervals: inner.filter_map(|quantile| self.interval(&ranked, quantile)).collect(),
-            distribution: self.distribution(),
+            distribution: self.histogram.by_powers_of_two(),
             histogram: self.histogram.clone(),
         }
     }
@@ -128,15 +174,5 @@ impl Recorder {
             upper_ns: ranks.upper.map(|rank| ranked.at(rank, End::Upper)),
             effective_samples: effective,
         })
-    }
-
-    /// Counts by powers of two of a microsecond, empty ends left out.
-    fn distribution(&self) -> Vec<Bucket> {
-        let steps = self.histogram.counts().iter_log(1000, 2.0);
-        let all = steps.map(|step| Bucket {
-            up_to_ns: step.value_iterated_to(),
-            count: step.count_since_last_iteration(),
-        });
-        all.skip_while(|bucket| bucket.count == 0).collect()
     }
 }

@@ -8,6 +8,7 @@ mod html;
 mod junit;
 mod machine;
 mod markdown;
+mod merge;
 mod openmetrics;
 mod sarif;
 mod store;
@@ -51,6 +52,9 @@ pub struct Report {
     pub program: Program,
     /// Where it ran.
     pub machine: Machine,
+    /// The machines of reports that were merged into this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Machine>,
     /// What it did.
     pub sections: Vec<Section>,
 }

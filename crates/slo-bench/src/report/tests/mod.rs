@@ -49,6 +49,7 @@ fn report() -> Report {
             arguments: vec!["validate".to_owned(), "--quick".to_owned()],
         },
         machine: Machine::observe(&device),
+        others: Vec::new(),
         sections: vec![section.close("all kept")],
     }
 }
@@ -141,4 +142,88 @@ fn a_section_comes_to_its_worst_check() {
     section.check("c", false, "lost 3");
     let section = section.close("fine");
     assert_eq!((section.verdict, section.detail.as_str()), (Verdict::Fail, "c: lost 3"));
+}
+
+/// A report of another node, which took `samples` around 50 us times `factor`.
+fn node(samples: u64, factor: u64) -> Report {
+    let mut report = report();
+    let mut recorder = Recorder::new(&[90_000], samples);
+    // In a scrambled order, so that neighbours do not depend on each other.
+    (0..samples).for_each(|i| recorder.record((i * 617) % 1000 * 50 * factor + 1_000));
+    let over_count = recorder.over_counts()[0];
+    let run = &mut report.sections[0].runs[0];
+    run.latency = recorder.summary();
+    run.clauses = vec![Clause {
+        promise: "p99 < 0.09 ms".to_owned(),
+        verdict: Verdict::inconclusive("too few"),
+        seen: "few".to_owned(),
+        evidence: Evidence::Percentile(crate::contract::Counted {
+            quantile: "p99".to_owned(),
+            limit_ms: 0.09,
+            measured_ms: None,
+            confidence: 0.95,
+            asked: 5_000,
+            samples,
+            effective_samples: recorder.effective_samples(0),
+            over_count,
+            over_count_max: None,
+            if_independent: Verdict::Pass,
+        }),
+    }];
+    let name = run.clauses[0].check_name("thermodynamic-h100");
+    report.sections[0].checks =
+        vec![Check { name, verdict: Verdict::inconclusive("too few"), detail: String::new() }];
+    report.machine.label = format!("node of {samples}");
+    report
+}
+
+#[test]
+fn merged_nodes_are_judged_by_all_their_samples_in_whatever_order_they_come() {
+    let [a, b, c] = [node(2_000, 1), node(3_000, 1), node(4_000, 1)];
+    let left = a.clone().merge(b.clone()).unwrap().merge(c.clone()).unwrap();
+    let right = a.clone().merge(b.clone().merge(c.clone()).unwrap()).unwrap();
+    assert_eq!(left, right);
+    let run = &left.sections[0].runs[0];
+    assert_eq!(run.latency.samples, 9_000);
+    assert_eq!(run.latency.histogram.len(), 9_000);
+    assert_eq!(run.latency.max_ns, Some(50_950));
+    let interval = &run.latency.intervals[2];
+    let parts =
+        [&a, &b, &c].map(|node| node.sections[0].runs[0].latency.intervals[2].effective_samples);
+    assert_eq!(interval.effective_samples, parts.iter().sum::<u64>());
+    assert_eq!(left.others.len(), 2);
+    assert_eq!(left.others[1].label, "node of 4000");
+    assert_eq!(run.clauses[0].verdict, Verdict::Pass, "{:?}", run.clauses[0]);
+    assert_eq!(left.sections[0].checks[0].verdict, Verdict::Pass);
+    assert_eq!(left.verdict, Verdict::Pass);
+    // One node that is slow enough breaks what all promise together.
+    let slow = left.merge(node(3_000, 2)).unwrap();
+    assert_eq!(slow.sections[0].runs[0].clauses[0].verdict, Verdict::Fail);
+    assert_eq!(slow.verdict, Verdict::Fail);
+}
+
+#[test]
+fn what_one_node_could_not_measure_stays_void() {
+    let mut void = node(2_000, 1);
+    void.sections[0].runs[0].clauses[0].verdict = Verdict::invalid("the generator was late");
+    let merged = node(9_000, 1).merge(void).unwrap();
+    assert_eq!(merged.verdict, Verdict::invalid("the generator was late"));
+}
+
+#[test]
+fn nodes_of_other_machines_programs_sizes_or_loads_are_not_merged() {
+    let changed = |change: fn(&mut Report)| {
+        let mut other = node(10, 1);
+        change(&mut other);
+        node(10, 1).merge(other).unwrap_err().to_string()
+    };
+    for (message, words) in [
+        (changed(|node| node.machine.properties["name"] = "x".into()), "another device"),
+        (changed(|node| node.program.commit = "b".into()), "another commit: unknown and b"),
+        (changed(|node| node.command = "bench".into()), "another command"),
+        (changed(|node| node.sections[0].runs[0].n = 3), "another size or load"),
+        (changed(|node| node.sections[0].runs[0].load = Load::Closed), "another size or load"),
+    ] {
+        assert!(message.contains(words), "{message}");
+    }
 }
