@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::compare::Row;
 use crate::load::Load;
 use crate::recorder::{Interval, Latency};
 use crate::report::{Figure, Run, Section, milliseconds, number};
@@ -119,6 +120,22 @@ impl Terminal {
             table.add_row([name.as_str(), value.trim_end(), &short(measured_on)]);
         }
         self.table(&table, figures.len());
+    }
+
+    /// A row a comparison; the ratio lies between the ends behind it.
+    pub fn comparison(&self, rows: &[Row]) {
+        let mut table = table(["figure", "outcome", "base", "head", "ratio", "from", "to"], "in");
+        let ratio =
+            |ratio: Option<f64>| ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default();
+        for row in rows {
+            let known = |value: f64| Some(value).filter(|value| value.is_finite());
+            let value = |value: f64| known(value).map(number).unwrap_or_default();
+            let cells = [ratio(known(row.ratio)), ratio(row.lower), ratio(row.upper)];
+            let outcome = row.outcome.to_string();
+            let lead = [row.name.clone(), outcome, value(row.base), value(row.head)];
+            table.add_row(lead.into_iter().chain(cells).chain([row.unit.clone()]));
+        }
+        self.table(&table, rows.len());
     }
 
     fn table(&self, table: &Table, rows: usize) {

@@ -156,17 +156,26 @@ impl Comparison {
         counts.join(", ")
     }
 
-    /// As a section of a report: a check a row.
-    pub fn section(&self, name: &str) -> Section {
+    /// As a section of a report: a check a row that is decided, and every ratio as a figure, measured on `label`.
+    pub fn section(&self, name: &str, label: &str) -> Section {
         let mut section = Section::new(name);
         for row in &self.rows {
-            let verdict = match &row.outcome {
-                Outcome::Worse => Verdict::Fail,
-                Outcome::Better | Outcome::Same => Verdict::Pass,
-                Outcome::Undecided { reason } => Verdict::skipped(reason.clone()),
+            let decided = match &row.outcome {
+                Outcome::Worse => Some(Verdict::Fail),
+                Outcome::Better | Outcome::Same => Some(Verdict::Pass),
+                Outcome::Undecided { .. } => None,
             };
-            let seen = format!("{}: {}", row.outcome, row.words());
-            section.check(&row.name, verdict, seen);
+            if let Some(verdict) = decided {
+                section.check(&row.name, verdict, format!("{}: {}", row.outcome, row.words()));
+            }
+            if row.ratio.is_finite() {
+                section.figure(
+                    format!("{}, head over base", row.name),
+                    row.ratio,
+                    "of base",
+                    label,
+                );
+            }
         }
         if let Verdict::Inconclusive { reason } = self.verdict() {
             section.check("a change can be told", Verdict::inconclusive(reason), "");

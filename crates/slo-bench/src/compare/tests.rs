@@ -125,7 +125,7 @@ fn a_percentile_that_one_side_cannot_bound_is_undecided() {
     let compared = compare(&[(&many, &unsettled)], &Tolerance::default()).unwrap();
     assert!(matches!(compared.verdict(), Verdict::Inconclusive { .. }));
     assert!(compared.rows[0].words().contains("ratio 1.000"), "{}", compared.rows[0].words());
-    let section = compared.section("baseline");
+    let section = compared.section("baseline", "host");
     assert!(matches!(section.verdict, Verdict::Inconclusive { .. }), "{:?}", section.verdict);
 }
 

@@ -6,6 +6,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use slo_bench::Variant;
 use slo_bench::cli::{Output, OutputArgs, PlaceArgs};
 
+use super::compare::{CompareArgs, ToleranceArgs};
+use super::report::{MergeArgs, ReportArgs};
+use super::shell::ShellArgs;
+
 const AFTER: &str = "\
 Exit codes:
   0  everything holds; what needs a GPU is skipped where there is none
@@ -16,7 +20,7 @@ Exit codes:
   4  inconclusive: nothing failed, but there were too few samples to tell
   5  invalid: nothing failed, but what was seen says nothing, such as a run that never settled
 
-Reports go to target/temper/<time>/report.json and report.md, or to --out DIR.";
+Reports go to target/temper/<time>, or to --out DIR: report.json, report.md, report.html and other forms.";
 
 /// Validate a GPU service's building blocks on this machine, and measure them against their contracts
 #[derive(Debug, Parser)]
@@ -40,6 +44,18 @@ pub(super) enum Command {
     /// Write frames of the formula to a file that --input reads
     #[command(after_help = AFTER)]
     Frames(FramesArgs),
+    /// Say what became better or worse between reports of one machine; the last line begins with the verdict
+    #[command(after_help = AFTER)]
+    Compare(CompareArgs),
+    /// Pool the samples of several nodes in one report; the last line begins with the verdict
+    #[command(after_help = AFTER)]
+    Merge(MergeArgs),
+    /// Write a report again in every form, its page included, from its report.json
+    #[command(after_help = AFTER)]
+    Report(ReportArgs),
+    /// Write completions and manual pages
+    #[command(hide = true)]
+    Shell(ShellArgs),
     /// Write contracts as OpenSLO documents, or read such documents as contracts
     #[command(subcommand, after_help = AFTER)]
     Contract(ContractCommand),
@@ -130,6 +146,11 @@ pub(super) struct BenchArgs {
     /// Search, with so many rates, for the highest Poisson rate at which each contract holds
     #[arg(long, value_name = "RATES", value_parser = clap::value_parser!(u32).range(1..=32))]
     pub(super) capacity: Option<u32>,
+    /// An earlier report (report.json) of this machine; what became worse than there fails
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) tolerance: ToleranceArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -202,7 +223,13 @@ impl Command {
             Self::Validate(ValidateArgs { run, .. }) | Self::Bench(BenchArgs { run, .. }) => {
                 run.output.output()
             }
-            Self::Doctor(_) | Self::Frames(_) | Self::Contract(_) => Output::Table,
+            Self::Merge(args) => args.output.output(),
+            Self::Compare(args) => args.output(),
+            Self::Doctor(_)
+            | Self::Frames(_)
+            | Self::Contract(_)
+            | Self::Report(_)
+            | Self::Shell(_) => Output::Table,
         }
     }
 
@@ -211,7 +238,7 @@ impl Command {
         match self {
             Self::Validate(args) => args.dump.is_none(),
             Self::Bench(_) => true,
-            Self::Doctor(_) | Self::Frames(_) | Self::Contract(_) => false,
+            _ => false,
         }
     }
 }

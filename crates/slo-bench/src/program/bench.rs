@@ -4,10 +4,11 @@
 
 use gpu_core::BackendKind;
 use slo_bench::cli::{Subject, Terminal, Timing, device_plan, time_processor};
-use slo_bench::{Contract, Exit, Load, MeasurePlan, Reference, Section, Variant};
+use slo_bench::{Contract, Exit, Load, Machine, MeasurePlan, Reference, Section, Variant};
 
 use super::args::BenchArgs;
 use super::capacity;
+use super::compare::{Baseline, SECTION};
 use super::frame_stream;
 use super::latency::{applicable, run as measure};
 use super::setup::Setup;
@@ -24,6 +25,11 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
         None => Reference::ALL.to_vec(),
     };
     let setup = Setup::new(&args.run, |device| frames(device.backend()), terminal)?;
+    let baseline = args.baseline.as_ref().map(|file| {
+        let machine = Machine::observe(setup.session.device());
+        Baseline::open(file, &args.tolerance, &machine)
+    });
+    let baseline = baseline.transpose()?;
     setup.announce("bench");
     let mut sections = Vec::new();
     for workload in workloads {
@@ -33,6 +39,12 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
     for section in &sections {
         terminal.runs(&section.runs);
         terminal.figures(&section.figures);
+    }
+    if let Some(baseline) = baseline {
+        let compared = setup
+            .session
+            .section(SECTION, || baseline.section(&sections, setup.session.label(), terminal));
+        sections.push(compared);
     }
     setup.session.finish("bench", sections)
 }

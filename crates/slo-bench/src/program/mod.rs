@@ -5,13 +5,16 @@
 mod args;
 mod bench;
 mod capacity;
+mod compare;
 mod contract;
 mod doctor;
 mod dump;
 mod frame_stream;
 mod frames;
 mod latency;
+mod report;
 mod setup;
+mod shell;
 mod stream;
 mod validate;
 
@@ -32,6 +35,10 @@ pub(crate) fn run() -> Exit {
         Command::Bench(args) => bench::run(args, &terminal),
         Command::Doctor(args) => doctor::run(args, &terminal),
         Command::Frames(args) => frames::run(args, &terminal),
+        Command::Compare(args) => compare::run(args, &terminal),
+        Command::Merge(args) => report::merge(args, &terminal),
+        Command::Report(args) => report::run(args, &terminal),
+        Command::Shell(args) => shell::run(args, &terminal),
         Command::Contract(command) => contract::run(command, &terminal),
     };
     if outcome.is_err() && args.command.ends_with_verdict() {

@@ -102,9 +102,8 @@ impl Latency {
         let max_ns = self.max_ns.max(other.max_ns);
         let quantile = |quantile: Quantile| {
             let bucket = histogram.at_ranks(&[quantile.rank(samples)]).swap_remove(0);
-            quantile
-                .is_supported_by(samples)
-                .then(|| max_ns.map_or(*bucket.end(), |max| max.min(*bucket.end())))
+            let most = max_ns.filter(|_| quantile.is_supported_by(samples))?;
+            Some(most.min(*bucket.end()))
         };
         let inner = [Quantile::P50, Quantile::P90, Quantile::P99, Quantile::P999];
         let [p50_ns, p90_ns, p99_ns, p999_ns] = inner.map(quantile);

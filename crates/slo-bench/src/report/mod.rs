@@ -159,14 +159,7 @@ impl Run {
 impl Section {
     /// The titles of its runs, in their order; the second of two that are equal has its number behind it.
     pub fn titles(&self) -> Vec<String> {
-        let titles: Vec<_> = self.runs.iter().map(Run::title).collect();
-        let numbered = titles.iter().enumerate().map(|(index, title)| {
-            match titles[..index].iter().filter(|earlier| *earlier == title).count() {
-                0 => title.clone(),
-                before => format!("{title}, number {}", before + 1),
-            }
-        });
-        numbered.collect()
+        numbered(self.runs.iter().map(Run::title))
     }
 
     /// An empty section.
@@ -231,10 +224,14 @@ impl Report {
         self.sections.iter().flat_map(of).collect()
     }
 
-    /// Every figure with its section.
-    pub fn figures(&self) -> impl Iterator<Item = (&Section, &Figure)> {
-        let sections = self.sections.iter();
-        sections.flat_map(|section| section.figures.iter().map(move |figure| (section, figure)))
+    /// Every figure with its section and its name; the second of two that are equal, as of two nodes, has its number
+    /// behind it.
+    pub fn figures(&self) -> Vec<(&Section, &Figure, String)> {
+        let all = self.sections.iter().flat_map(|section| {
+            let names = numbered(section.figures.iter().map(|figure| figure.name.clone()));
+            section.figures.iter().zip(names).map(move |(figure, name)| (section, figure, name))
+        });
+        all.collect()
     }
 
     /// The report as Markdown that fits the summary of a CI job.
@@ -246,6 +243,18 @@ impl Report {
 /// Nanoseconds as milliseconds for a table; a dash where there is no value.
 pub fn milliseconds(ns: Option<u64>) -> String {
     ns.map_or_else(|| "-".to_owned(), |ns| format!("{:.4}", crate::contract::milliseconds(ns)))
+}
+
+/// The same names, told apart.
+fn numbered(names: impl Iterator<Item = String>) -> Vec<String> {
+    let names: Vec<_> = names.collect();
+    let told_apart = names.iter().enumerate().map(|(index, name)| {
+        match names[..index].iter().filter(|earlier| *earlier == name).count() {
+            0 => name.clone(),
+            before => format!("{name}, number {}", before + 1),
+        }
+    });
+    told_apart.collect()
 }
 
 /// Where, when and with what a run was made, as rows of a table; the device itself stands apart.

@@ -29,8 +29,8 @@ fn write_report(out: &mut String, report: &Report) -> Result {
         }
     }
     family(out, "temper_figure", "gauge", None, "Measured values, in the unit of their label.")?;
-    for (section, figure) in report.figures() {
-        let [name, unit, on] = [&figure.name, &figure.unit, &figure.measured_on].map(|t| Label(t));
+    for (section, figure, name) in report.figures() {
+        let [name, unit, on] = [&name, &figure.unit, &figure.measured_on].map(|t| Label(t));
         let section = Label(&section.name);
         writeln!(
             out,

@@ -16,9 +16,9 @@ pub(super) fn runs(report: &Report) -> String {
 /// A row a figure.
 pub(super) fn figures(report: &Report) -> String {
     let mut text = String::from("section,figure,value,unit,measured_on\r\n");
-    for (section, figure) in report.figures() {
+    for (section, figure, name) in report.figures() {
         let [section, name, unit, on] =
-            [&section.name, &figure.name, &figure.unit, &figure.measured_on].map(|t| Field(t));
+            [&section.name, &name, &figure.unit, &figure.measured_on].map(|t| Field(t));
         // Writing to a string cannot fail.
         let _ = write!(text, "{section},{name},{},{unit},{on}\r\n", figure.value);
     }

@@ -64,20 +64,21 @@ pub(super) fn bencher(report: &Report) -> String {
         measures.insert("rate-hz".to_owned(), json!({ "value": run.rate_hz }));
         benchmarks.insert(format!("{} / {name}", section.name), Value::Object(measures));
     }
-    for (section, figure) in report.figures() {
+    for (section, figure, name) in report.figures() {
         if Better::of(&figure.unit).is_some() {
             let measure = json!({ slug(&figure.unit): { "value": figure.value } });
-            benchmarks.insert(format!("{} / {}", section.name, figure.name), measure);
+            benchmarks.insert(format!("{} / {name}", section.name), measure);
         }
     }
     pretty(&Value::Object(benchmarks))
 }
 
 fn figures(report: &Report, better: Better) -> Vec<Value> {
-    let figures = report.figures().filter(|(_, figure)| Better::of(&figure.unit) == Some(better));
-    let entry = figures.map(|(section, figure)| {
+    let figures = report.figures().into_iter();
+    let figures = figures.filter(|(_, figure, _)| Better::of(&figure.unit) == Some(better));
+    let entry = figures.map(|(section, figure, name)| {
         json!({
-            "name": format!("{} / {}", section.name, figure.name),
+            "name": format!("{} / {name}", section.name),
             "unit": figure.unit,
             "value": figure.value,
             "extra": extra(report, &figure.measured_on, None),
