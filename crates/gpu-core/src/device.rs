@@ -16,7 +16,7 @@ use crate::kernel::Module;
 use crate::properties::{BackendKind, DeviceProperties, MemoryInfo};
 use crate::region::{HostRegion, Unregistered};
 use crate::stream::Stream;
-use crate::telemetry::TelemetrySample;
+use crate::telemetry::{Monitor, TelemetrySample};
 use crate::view::StreamId;
 
 /// Which device a view, buffer or kernel belongs to.
@@ -311,6 +311,14 @@ impl Device {
     /// What the management library says.
     pub fn telemetry(&self) -> Result<Option<TelemetrySample>> {
         self.inner.backend.telemetry()
+    }
+
+    /// What reads clocks, power, utilisation and counters again and again; `None` where nothing tells them, as on the host.
+    ///
+    /// # Errors
+    /// What the management library says.
+    pub fn monitor(&self) -> Result<Option<Monitor>> {
+        Ok(self.inner.backend.monitor()?.map(|raw| Monitor { raw }))
     }
 }
 

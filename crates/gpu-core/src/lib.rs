@@ -54,5 +54,5 @@ pub use properties::{BackendKind, Capability, DeviceProperties, MemoryInfo};
 pub use region::{HostRegion, Pages, RegionConfig, Sharing, Unregistered};
 pub use space::{Axis, LaunchSpace, Point};
 pub use stream::{Scope, Stream};
-pub use telemetry::TelemetrySample;
+pub use telemetry::{Activity, Metric, Monitor, Reading, TelemetrySample, ThrottleReason};
 pub use view::{DeviceSlice, DeviceSliceMut};

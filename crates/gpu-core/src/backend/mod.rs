@@ -17,7 +17,7 @@ use crate::kernel::{Kernel, Params};
 use crate::launch::{KernelAttributes, Launch, LaunchContract};
 use crate::properties::DeviceProperties;
 use crate::region::{HostRegion, Unregistered};
-use crate::telemetry::TelemetrySample;
+use crate::telemetry::{Reading, TelemetrySample};
 
 /// Whether an event remembers when it was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +146,34 @@ impl Backend {
             Self::Host(_) => Ok(None),
             #[cfg(feature = "cuda")]
             Self::Cuda(cuda) => cuda.telemetry(),
+        }
+    }
+
+    pub(crate) fn monitor(&self) -> Result<Option<RawMonitor>> {
+        match self {
+            Self::Host(_) => Ok(None),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(cuda) => Ok(cuda.monitor()?.map(RawMonitor::Cuda)),
+        }
+    }
+}
+
+/// A device that is read again and again. There is none of a host.
+#[derive(Debug)]
+pub(crate) enum RawMonitor {
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Monitor),
+}
+
+impl RawMonitor {
+    #[cfg_attr(
+        not(feature = "cuda"),
+        expect(clippy::needless_pass_by_ref_mut, reason = "without CUDA there is none to read")
+    )]
+    pub(crate) fn read(&mut self) -> Result<Reading> {
+        match *self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda(ref mut monitor) => monitor.read(),
         }
     }
 }

@@ -31,4 +31,5 @@ fn a_device_that_is_not_there_is_an_error_that_says_what_to_do() {
 #[test]
 fn the_host_tells_no_telemetry() {
     assert_eq!(Device::host().telemetry().unwrap(), None);
+    assert!(Device::host().monitor().unwrap().is_none());
 }

@@ -60,7 +60,8 @@ fn examine_device(section: &mut Section, place: &Place, images: &KernelImages) {
     match place.device.telemetry() {
         Ok(Some(sample)) => {
             let clocks = (sample.sm_clock_mhz, sample.memory_clock_mhz);
-            let held_back = sample.throttle_reasons.join(", ");
+            let reasons = sample.throttle_reasons.iter().map(ToString::to_string);
+            let held_back = reasons.collect::<Vec<_>>().join(", ");
             let held_back = if held_back.is_empty() { "nothing".to_owned() } else { held_back };
             let seen = format!(
                 "SM {} MHz, memory {} MHz, {:.0} W, held back by {held_back}",

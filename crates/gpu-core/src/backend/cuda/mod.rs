@@ -28,6 +28,7 @@ pub(crate) use memory::{Memory, Pinned};
 pub(crate) use module::{Function, Module};
 pub(crate) use registered::Registered;
 pub(crate) use stream::Stream;
+pub(crate) use telemetry::Monitor;
 
 use super::EventTiming;
 use crate::error::{Error, ErrorKind, Result};
@@ -158,6 +159,10 @@ impl Cuda {
 
     pub(crate) fn telemetry(&self) -> Result<Option<TelemetrySample>> {
         telemetry::sample(&self.uuid, &self.pci_bus_id)
+    }
+
+    pub(crate) fn monitor(&self) -> Result<Option<Monitor>> {
+        Monitor::open(&self.uuid, &self.pci_bus_id)
     }
 }
 
