@@ -11,6 +11,7 @@ use crate::active_inference::{
     self, Agent, Infer, Inference, OBSERVATIONS, Outputs, WINDOWS, observations_alone,
 };
 use crate::frame::{self, FRAME_LEN, SAMPLES, TrackingError, TrackingErrorArgs, tracking_error};
+use crate::load;
 use crate::matrix;
 use crate::philox::{Draw, Philox};
 use crate::source::Tunable;
@@ -92,7 +93,7 @@ pub fn check_all<'a>(
     seed: u64,
 ) -> impl Iterator<Item = KernelCheck> + 'a {
     let context = Context { device, images, random: Philox::new(seed), seed };
-    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 9] = [
+    let checks: [fn(&Context<'_>) -> Vec<KernelCheck>; 10] = [
         |context| context.check("saxpy", "y", Context::saxpy),
         |context| context.check("reduce_sum", "sum", Context::reduce_sum),
         |context| context.check("tracking_error", "errors", Context::tracking_error),
@@ -102,6 +103,7 @@ pub fn check_all<'a>(
         |context| frame::conformance::check(context.device, context.images, context.seed),
         matrix::conformance::check,
         stencil::conformance::check,
+        load::conformance::check,
     ];
     checks.into_iter().flat_map(move |check| check(&context))
 }
@@ -321,7 +323,7 @@ impl Context<'_> {
     }
 
     /// Normal numbers; `step` tells inputs apart.
-    fn doubles(&self, step: u32, len: usize) -> Vec<f64> {
+    pub(crate) fn doubles(&self, step: u32, len: usize) -> Vec<f64> {
         let frame = u32::try_from(len).unwrap_or(u32::MAX);
         let mut numbers = vec![0.0; len];
         self.random.normals(Draw { stream: STREAM, step, frame }, &mut numbers);

@@ -27,6 +27,7 @@ pub mod conformance;
 mod deviation;
 pub mod frame;
 pub mod information;
+pub mod load;
 pub mod matrix;
 pub mod philox;
 mod source;

@@ -8,6 +8,7 @@ use gpu_core::{
 
 use crate::active_inference::Infer;
 use crate::frame::{Act, Observable, Perceive, TrackingError};
+use crate::load::{Spin, StridedRead, Triad};
 use crate::matrix::{Gemm, GemmDirect, Transpose};
 use crate::stencil::{Convolve, ConvolveDirect};
 use crate::thermodynamic::{Evolve, EvolveResident};
@@ -25,7 +26,7 @@ pub const HEADERS: &[(&str, &str)] = &[
 ];
 
 /// Every kernel of this crate, sorted by name.
-pub const SOURCES: [KernelSource; 14] = [
+pub const SOURCES: [KernelSource; 17] = [
     Act::SOURCE,
     Convolve::SOURCE,
     ConvolveDirect::SOURCE,
@@ -38,8 +39,11 @@ pub const SOURCES: [KernelSource; 14] = [
     Perceive::SOURCE,
     ReduceSum::SOURCE,
     Saxpy::SOURCE,
+    Spin::SOURCE,
+    StridedRead::SOURCE,
     TrackingError::SOURCE,
     Transpose::SOURCE,
+    Triad::SOURCE,
 ];
 
 /// A kernel that comes with its source and with the launches worth trying.

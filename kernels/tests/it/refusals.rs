@@ -7,6 +7,7 @@ use kernels::frame::{
     Act, ActArgs, Observable, ObservableArgs, Perceive, PerceiveArgs, TrackingError,
     TrackingErrorArgs,
 };
+use kernels::load::{Spin, SpinArgs, StridedRead, StridedReadArgs, Triad, TriadArgs};
 use kernels::matrix::{Gemm, GemmDirect, Transpose};
 use kernels::stencil::{Convolve, ConvolveDirect};
 use kernels::thermodynamic::{Evolution, Evolve, EvolveResident, Network, Program};
@@ -326,4 +327,39 @@ fn act(device: &Device, lengths: [usize; 10], launch: Launch) -> gpu_core::Resul
         outputs: outputs.view_mut(),
     };
     Act::check(&args, &launch)
+}
+
+#[test]
+fn loads_need_views_that_fit_and_a_stride() {
+    let device = Device::host();
+    let stream = device.stream().unwrap();
+    let triad = Triad::prepare(&device, &images(), Triad::launch_for(4)).unwrap();
+    let (four, three) = (device.buffer(4).unwrap(), device.buffer(3).unwrap());
+    let mut a = device.buffer(3).unwrap();
+    let args = TriadArgs { b: four.view(), c: three.view(), a: a.view_mut(), scale: 1.0 };
+    assert_refused(
+        &stream.launch(&triad, args).unwrap_err(),
+        &["c of triad has 3 elements, 4 are needed"],
+    );
+    let args = TriadArgs { b: four.view(), c: four.view(), a: a.view_mut(), scale: 1.0 };
+    assert_refused(
+        &stream.launch(&triad, args).unwrap_err(),
+        &["a of triad has 3 elements, 4 are needed"],
+    );
+
+    let strided = StridedRead::prepare(&device, &images(), Launch::linear(1, 32)).unwrap();
+    let (input, mut output) = (device.buffer(4).unwrap(), device.buffer(2).unwrap());
+    let args = StridedReadArgs { input: input.view(), output: output.view_mut(), stride: 1 };
+    let error = stream.launch(&strided, args).unwrap_err();
+    assert_refused(&error, &["the output of strided_read has 2 elements, 1 are needed"]);
+    let one = output.view_mut().range(0..1).unwrap();
+    let args = StridedReadArgs { input: input.view(), output: one, stride: 0 };
+    let error = stream.launch(&strided, args).unwrap_err();
+    assert_refused(&error, &["`strided_read`", "a stride of 0", "use 1 or more"]);
+
+    let flat = Launch { grid: [1, 2, 1], ..Launch::linear(1, 32) };
+    let spin = Spin::prepare(&device, &images(), flat).unwrap();
+    let mut output = device.buffer(4).unwrap();
+    let error = stream.launch(&spin, SpinArgs { output: output.view_mut(), turns: 1 }).unwrap_err();
+    assert_refused(&error, &["`spin`", "one dimension"]);
 }

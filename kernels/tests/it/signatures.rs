@@ -8,6 +8,7 @@ use kernels::frame::{
     Act, ActArgs, Observable, ObservableArgs, Perceive, PerceiveArgs, TrackingError,
     TrackingErrorArgs,
 };
+use kernels::load::{Spin, SpinArgs, StridedRead, StridedReadArgs, Triad, TriadArgs};
 use kernels::matrix::{
     Gemm, GemmArgs, GemmDirect, GemmTile, ProductArgs, ProductShape, Staging, Transpose,
     TransposeArgs, TransposeTile,
@@ -180,6 +181,19 @@ fn the_wrappers_of_matrices_and_images_bind_what_their_entry_points_take() {
     let window = WindowArgs { input, weights, output, rows: 1, columns: 1 };
     assert_binds::<ConvolveDirect>(&device, &window);
     assert_binds::<Convolve>(&device, &ConvolveArgs { window, items: 1 });
+}
+
+#[test]
+fn the_wrappers_of_the_loads_bind_what_their_entry_points_take() {
+    let device = Device::host();
+    let (b, c, mut a) = (buffer(&device, 1), buffer(&device, 1), buffer(&device, 1));
+    let args = TriadArgs { b: b.view(), c: c.view(), a: a.view_mut(), scale: 1.0 };
+    assert_binds::<Triad>(&device, &args);
+    let (input, mut output) = (buffer(&device, 1), buffer(&device, 1));
+    let args = StridedReadArgs { input: input.view(), output: output.view_mut(), stride: 1 };
+    assert_binds::<StridedRead>(&device, &args);
+    let mut output = buffer(&device, 1);
+    assert_binds::<Spin>(&device, &SpinArgs { output: output.view_mut(), turns: 1 });
 }
 
 #[test]
