@@ -55,6 +55,7 @@ mod measure;
 mod npy;
 mod recorder;
 mod report;
+pub mod saturation;
 #[cfg(test)]
 mod schema;
 pub mod statistics;

@@ -1,0 +1,76 @@
+//! What saturation is promised: thresholds as data.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What the work asks a device for, which says what it has to be held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Demand {
+    /// Memory bandwidth.
+    Memory,
+    /// Arithmetic: memory may idle, the pipes of the multiprocessors may not.
+    Arithmetic,
+}
+
+/// How busy a device has to be, and for how long. Shares are in percent and have to be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaturationPromise {
+    /// What the work asks for: of the shares below, [`Demand::Memory`] takes both memory shares,
+    /// [`Demand::Arithmetic`] the pipes' share in their place.
+    pub demand: Demand,
+    /// NVML: time with a kernel resident.
+    pub gpu_busy_percent: f64,
+    /// NVML: time in which memory was accessed.
+    pub memory_busy_percent: f64,
+    /// Counters: multiprocessors with a warp.
+    pub sm_percent: f64,
+    /// Counters: bandwidth of memory, of the theoretical. Also for counted bytes, of the measured ceiling, where there
+    /// are no counters.
+    pub dram_percent: f64,
+    /// Counters: the busiest of the tensor and floating-point pipes. Also for counted operations, of the measured ceiling,
+    /// where there are no counters. One warp on each scheduler, each waiting for the last result, reads 25 %.
+    pub pipe_percent: f64,
+    /// Most points that two tiers may differ by.
+    pub disagreement_points_max: f64,
+    /// What is left out at the beginning, in seconds.
+    pub warm_up_s: u32,
+    /// Fewest seconds after it.
+    pub seconds_min: u32,
+    /// Time from one reading to the next, in milliseconds; at least 100.
+    pub period_ms: u32,
+}
+
+impl SaturationPromise {
+    /// More than 80 % of the device and 60 % of its memory, or 40 % of its pipes, for 60 s after 10 s.
+    pub fn new(demand: Demand) -> Self {
+        Self {
+            demand,
+            gpu_busy_percent: 80.0,
+            memory_busy_percent: 60.0,
+            sm_percent: 80.0,
+            dram_percent: 60.0,
+            pipe_percent: 40.0,
+            disagreement_points_max: 15.0,
+            warm_up_s: 10,
+            seconds_min: 60,
+            period_ms: 200,
+        }
+    }
+
+    /// The same for `seconds` after a warm-up of `warm_up_s`.
+    pub fn lasting(mut self, warm_up_s: u32, seconds: u32) -> Self {
+        self.warm_up_s = warm_up_s;
+        self.seconds_min = seconds;
+        self
+    }
+
+    /// Time from one reading to the next.
+    pub fn period(&self) -> Duration {
+        /// Counters tell little about less.
+        const PERIOD_MS_MIN: u32 = 100;
+        Duration::from_millis(self.period_ms.max(PERIOD_MS_MIN).into())
+    }
+}
