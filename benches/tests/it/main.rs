@@ -4,6 +4,7 @@
 
 mod pool;
 mod recorder;
+mod saturation;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -203,16 +203,7 @@ impl Evidence {
 }
 
 impl Saturation {
-    /// Adds the evidence to `section`, and the verdict as a check that `what` saturates the device.
-    pub fn add_to(&self, section: &mut Section, what: &str, measured_on: &str) {
-        self.add_figures(section, what, measured_on);
-        let evidence: Vec<_> = self.levels.iter().map(ToString::to_string).collect();
-        let evidence = evidence.join("; ");
-        let seen = if self.words.is_empty() { evidence } else { self.words.clone() };
-        section.check(format!("{what} saturates the device"), self.verdict.clone(), seen);
-    }
-
-    /// Adds the evidence alone.
+    /// Adds the evidence to `section`, all tiers side by side.
     pub fn add_figures(&self, section: &mut Section, what: &str, measured_on: &str) {
         for level in &self.levels {
             section.figure(format!("{what}: {}", level.channel), level.mean, "%", measured_on);
