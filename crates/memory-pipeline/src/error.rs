@@ -113,6 +113,16 @@ pub enum Error {
         /// How many.
         in_flight: usize,
     },
+    /// A pool whose memory cannot be had while it is used.
+    #[error(
+        "{leased} leases and {handles} other handles of the pool are left; drop them, and what holds them, first"
+    )]
+    InUse {
+        /// Leases that are out.
+        leased: usize,
+        /// Clones of the pool; a pipeline holds one.
+        handles: usize,
+    },
     /// A lease that was to be longer than its buffer.
     #[error("a buffer of {max} elements cannot hold {len}")]
     LeaseLength {
@@ -137,6 +147,14 @@ pub enum Error {
         /// Bytes that were asked for.
         bytes: usize,
     },
+    /// Memory of a pool that cannot be had as a region.
+    #[error(
+        "the driver allocated the buffers of {buffer_bytes} bytes or does not let go of them; let the pool register its memory"
+    )]
+    NoRegion {
+        /// Bytes of each buffer of the class.
+        buffer_bytes: usize,
+    },
     /// The output has not the length that the stage makes of the input.
     #[error("the output has {actual} elements, the stage makes {expected} of this input")]
     OutputLength {
@@ -144,6 +162,30 @@ pub enum Error {
         expected: usize,
         /// What there is room for.
         actual: usize,
+    },
+    /// Memory of a pool that is never given back.
+    #[error(
+        "a copy may still use {quarantined} buffers of {buffer_bytes} bytes, so their memory is kept for ever; restart the process"
+    )]
+    Quarantined {
+        /// Bytes of each buffer of the class.
+        buffer_bytes: usize,
+        /// How many of them, in this piece of memory.
+        quarantined: usize,
+    },
+    /// A region that does not hold the buffers that were to be in it.
+    #[error(
+        "region {index} has {actual} bytes, its buffers of {buffer_bytes} bytes need {min}; give the regions in the order of the pool's memory"
+    )]
+    RegionSize {
+        /// Its place among the regions, from 0.
+        index: usize,
+        /// Its bytes.
+        actual: usize,
+        /// Bytes of each buffer of the class that is its.
+        buffer_bytes: usize,
+        /// Bytes of all of them.
+        min: usize,
     },
     /// A stage that makes nothing of a batch, or more than of a full one.
     #[error("the stage makes {len} elements of batch {batch}, there is room for 1 to {max}")]
@@ -169,7 +211,8 @@ impl Error {
         match self {
             Self::Batch { source, .. } | Self::Device(source) => source.kind(),
             Self::Cancelled { .. } => ErrorKind::Transient,
-            Self::Closed => ErrorKind::Poisoned,
+            Self::Closed | Self::Quarantined { .. } => ErrorKind::Poisoned,
+            Self::NoRegion { .. } => ErrorKind::Unavailable,
             Self::Member { source, .. } => source.kind(),
             Self::Deadline { .. }
             | Self::Exhausted { .. }
@@ -178,9 +221,11 @@ impl Error {
             Self::BatchLength { .. }
             | Self::Busy { .. }
             | Self::Config { .. }
+            | Self::InUse { .. }
             | Self::LeaseLength { .. }
             | Self::NoClass { .. }
             | Self::OutputLength { .. }
+            | Self::RegionSize { .. }
             | Self::StageLength { .. } => ErrorKind::Invalid,
         }
     }

@@ -93,12 +93,12 @@ pub use calibration::{CalibrationConfig, ChunkChoice, ChunkSearch, LinkRates, ca
 pub use config::{AHEAD_MAX, Config, DEPTH_MAX, STAGING_THREADS_MAX, Timing};
 pub use error::{Error, Rejected, Result, Step};
 pub use fleet::{Fleet, FleetReport, Member};
-pub use gpu_core::{Pages, PinnedBuffer, Pod};
+pub use gpu_core::{HostRegion, Pages, PinnedBuffer, Pod, Sharing};
 pub use lane::Lane;
 pub use optimizer::{Batch, Canceller, MemoryOptimizer};
 pub use pool::{
     BUFFERS_MAX, Backing, CLASSES_MAX, ClassStats, Exhaustion, Lease, MemoryStats,
-    PinnedMemoryPool, PoolConfig, PoolStats, SizeClass,
+    PinnedMemoryPool, PoolConfig, PoolInUse, PoolStats, RegionsRefused, SizeClass,
 };
 pub use replay::{Replay, ReplayConfig, ReplayFailed, ReplayInFlight};
 pub use report::{

@@ -19,6 +19,16 @@ impl Anchor {
         Self(Arc::new(Padded(slabs)))
     }
 
+    /// Another share of the slabs, apart from this anchor.
+    pub(super) fn share(&self) -> Arc<[Slab]> {
+        Arc::clone(&self.0.0)
+    }
+
+    /// Leases that hold this anchor, of which the pool holds one itself.
+    pub(super) fn leases(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+
     /// Smallest buffers first, each size once.
     pub(super) fn slabs(&self) -> &[Slab] {
         &self.0.0

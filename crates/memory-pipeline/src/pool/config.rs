@@ -1,8 +1,8 @@
 //! What a pool is to hold, size classes with a fixed number of equal buffers each, and in what memory.
 
-use gpu_core::{Pages, Pod};
+use gpu_core::{Pages, Pod, Sharing};
 
-use super::BUFFERS_MAX;
+use super::{ALIGNMENT, BUFFERS_MAX};
 use crate::error::{Error, Result};
 
 /// Most size classes of one pool.
@@ -19,26 +19,53 @@ pub struct SizeClass {
     pub buffers: usize,
 }
 
+impl SizeClass {
+    /// Bytes from one buffer to the next, if they can be counted.
+    pub(super) fn stride(&self) -> Option<usize> {
+        self.buffer_bytes.checked_next_multiple_of(ALIGNMENT)
+    }
+
+    /// Bytes of all buffers on one node. What cannot be counted cannot be allocated either, and the device says so.
+    pub(super) fn bytes(&self) -> usize {
+        let bytes = self.stride().and_then(|stride| stride.checked_mul(self.buffers));
+        bytes.unwrap_or(usize::MAX)
+    }
+}
+
 /// What the memory of a pool is.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Backing {
     /// The process's own, registered with the device: faster to start, on a node of choice, and still there when the device is
-    /// lost. Where registering is forbidden, the driver allocates after all, and the statistics say so.
+    /// lost. Where registering is forbidden, the driver allocates private memory after all, and the statistics say so.
     Registered {
         /// The pages to be had; where there are none, the next smaller kind.
         pages: Pages,
         /// The NUMA nodes to lie on, each with all classes; the buffers of the first go out first. Without any, the node of the
         /// device, if it is known and the process may use it.
         nodes: Vec<u32>,
+        /// Who can map it. What is shared is there when the process is not; without registering it cannot be had.
+        sharing: Sharing,
     },
     /// What the driver allocates, wherever that is.
     Driver,
 }
 
 impl Default for Backing {
-    /// Huge pages if there are any, on the device's node.
+    /// Private huge pages if there are any, on the device's node.
     fn default() -> Self {
-        Self::Registered { pages: Pages::Huge, nodes: Vec::new() }
+        Self::Registered { pages: Pages::Huge, nodes: Vec::new(), sharing: Sharing::Private }
+    }
+}
+
+impl Backing {
+    /// Where each class lies, once for each: on the nodes that are named, or else in one place.
+    pub(super) fn places(&self) -> Vec<Option<u32>> {
+        match self {
+            Self::Registered { nodes, .. } if !nodes.is_empty() => {
+                nodes.iter().copied().map(Some).collect()
+            }
+            Self::Registered { .. } | Self::Driver => vec![None],
+        }
     }
 }
 
@@ -84,10 +111,7 @@ impl PoolConfig {
             }
             is_same
         });
-        let nodes = match &self.backing {
-            Backing::Registered { nodes, .. } => nodes.len().max(1),
-            Backing::Driver => 1,
-        };
+        let nodes = self.backing.places().len();
         check("nodes", nodes, NODES_MAX)?;
         for class in &self.classes {
             check("buffer_bytes", class.buffer_bytes, usize::MAX)?;

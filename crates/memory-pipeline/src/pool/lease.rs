@@ -82,7 +82,7 @@ enum Home {
     /// Back to the slab.
     Slab { anchor: Anchor, class: u16, slot: Slot },
     /// Nowhere: it is freed.
-    Pageable { _memory: Vec<Chunk> },
+    Pageable { memory: Vec<Chunk> },
 }
 
 /// Pageable memory in the alignment of a slab's.
@@ -114,13 +114,7 @@ impl<T: Pod> Lease<T> {
         let chunks = (len * size_of::<T>()).div_ceil(size_of::<Chunk>());
         let mut memory = vec![Chunk([0; ALIGNMENT]); chunks];
         let first = memory.as_mut_ptr().cast();
-        Self {
-            first,
-            len,
-            capacity: len,
-            home: Home::Pageable { _memory: memory },
-            element: PhantomData,
-        }
+        Self { first, len, capacity: len, home: Home::Pageable { memory }, element: PhantomData }
     }
 
     /// Elements that fit into the buffer.
@@ -146,12 +140,14 @@ impl<T: Pod> Lease<T> {
     }
 
     /// Gives the buffer up for ever: a copy may still use it. Neither freed nor leased again.
-    pub(crate) fn quarantine(self) {
-        if let Home::Slab { anchor, class, .. } = &self.home {
-            anchor.slabs()[usize::from(*class)].count_quarantined();
+    pub(crate) fn quarantine(mut self) {
+        // What is left of the lease owns nothing.
+        match std::mem::replace(&mut self.home, Home::Pageable { memory: Vec::new() }) {
+            Home::Slab { anchor, class, slot } => {
+                anchor.slabs()[usize::from(class)].quarantine(slot);
+            }
+            Home::Pageable { memory } => std::mem::forget(memory),
         }
-        // Keeps our share of the pool too, so its memory is never freed.
-        std::mem::forget(self);
     }
 }
 

@@ -1,12 +1,19 @@
 //! Page-locked memory of a slab: of the process's own and registered, or the driver's.
 //!
-//! Memory of one's own starts sooner, lies on a chosen node, and is still there when the device is lost.
+//! Memory of one's own starts sooner, lies on a chosen node, can be shared, and is still there when the device is lost. Never
+//! frees what a copy may still use.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gpu_core::{
-    Device, Error as DeviceError, HostRegion, Pages, PinnedBuffer, RegionConfig, Unregistered,
+    Device, Error as DeviceError, HostRegion, Pages, PinnedBuffer, RegionConfig, Sharing,
+    Unregistered,
 };
 
-use super::config::{Backing, SizeClass};
+use super::config::{Backing, PoolConfig, SizeClass};
+use super::refused::RegionsRefused;
 use super::stats::MemoryStats;
 use crate::error::{Error, Result};
 
@@ -24,8 +31,12 @@ const TOUCH_THREADS_MAX: usize = 4;
 pub(super) struct Memory {
     /// The first byte of `pages`.
     base: *mut u8,
-    /// Kept for its pages; reached through `base` only.
-    _pages: PinnedBuffer<u8>,
+    /// Kept for its pages and reached through `base` only; there until the memory is taken apart.
+    pages: Option<PinnedBuffer<u8>>,
+    /// Of shared memory.
+    file: Option<OwnedFd>,
+    /// Buffers that a copy may use for ever.
+    quarantined: AtomicUsize,
     stats: MemoryStats,
 }
 
@@ -36,25 +47,46 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Zeroed memory for `class`, once for each node that `backing` names. A size that cannot be counted is `None`.
-    pub(super) fn for_class(
-        device: &Device,
-        class: SizeClass,
-        bytes: Option<usize>,
-        backing: &Backing,
-    ) -> Result<Box<[Self]>> {
-        // What cannot be counted cannot be allocated either, and the device says so.
-        let wanted = Wanted { device, class, bytes: bytes.unwrap_or(usize::MAX) };
-        match backing {
-            Backing::Driver => Ok(Box::new([wanted.of_driver(None)?])),
-            Backing::Registered { pages, nodes } => {
-                wanted.check()?;
-                if nodes.is_empty() {
-                    return Ok(Box::new([wanted.near_device(*pages)?]));
-                }
-                nodes.iter().map(|&node| wanted.registered(*pages, Some(node))).collect()
+    /// Zeroed memory for each class, and of each class once for each place.
+    pub(super) fn allocate(device: &Device, config: &PoolConfig) -> Result<Vec<Self>> {
+        let wanted = Wanted::all(device, config);
+        match config.backing {
+            Backing::Driver => wanted.iter().map(Wanted::of_driver).collect(),
+            Backing::Registered { pages, sharing, .. } => {
+                wanted.into_iter().map(|wanted| wanted.of_own(pages, sharing)).collect()
             }
         }
+    }
+
+    /// The same memory in `regions`, with their content.
+    pub(super) fn over(
+        device: &Device,
+        config: &PoolConfig,
+        regions: Vec<HostRegion>,
+    ) -> Result<Vec<Self>, RegionsRefused> {
+        let wanted = Wanted::all(device, config);
+        if let Err(error) = check_all(&wanted, &regions) {
+            return Err(RegionsRefused { error, regions });
+        }
+        let mut made = Vec::with_capacity(regions.len());
+        let mut left = regions.into_iter();
+        for wanted in &wanted {
+            let region = left.next().expect("they were counted");
+            match wanted.register(region) {
+                Ok(memory) => made.push(memory),
+                Err(Unregistered { region, error }) => {
+                    let before = made.into_iter().filter_map(|memory| memory.into_region().ok());
+                    let regions = before.chain([region]).chain(left).collect();
+                    return Err(RegionsRefused { error: error.into(), regions });
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    fn own(mut pages: PinnedBuffer<u8>, file: Option<OwnedFd>, stats: MemoryStats) -> Self {
+        let (base, quarantined) = (pages.as_mut_ptr(), AtomicUsize::new(0));
+        Self { base, pages: Some(pages), file, quarantined, stats }
     }
 
     /// Byte `offset` of it.
@@ -62,71 +94,157 @@ impl Memory {
         self.base.wrapping_add(offset)
     }
 
+    /// Counts a buffer that a copy may use for ever, so that none of the memory is ever freed.
+    pub(super) fn quarantine(&self) {
+        self.quarantined.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn quarantined(&self) -> usize {
+        self.quarantined.load(Ordering::Relaxed)
+    }
+
+    /// The region, no longer page-locked. Nobody owns a buffer in it any more.
+    pub(super) fn into_region(mut self) -> Result<HostRegion> {
+        let MemoryStats { buffer_bytes, .. } = self.stats;
+        let quarantined = self.quarantined();
+        if quarantined > 0 {
+            return Err(Error::Quarantined { buffer_bytes, quarantined });
+        }
+        let region = self.pages.take().and_then(PinnedBuffer::into_region);
+        region.ok_or(Error::NoRegion { buffer_bytes })
+    }
+
+    pub(super) fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
+    }
+
     pub(super) fn stats(&self) -> MemoryStats {
         self.stats
     }
 }
 
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if self.quarantined() > 0 {
+            std::mem::forget(self.pages.take());
+        }
+    }
+}
+
 /// Memory to be had.
+#[derive(Clone, Copy)]
 struct Wanted<'a> {
     device: &'a Device,
     class: SizeClass,
-    bytes: usize,
+    node: Option<u32>,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// In the order of [`PoolStats::memory`](super::PoolStats::memory).
+    fn all(device: &'a Device, config: &PoolConfig) -> Vec<Self> {
+        let places = config.backing.places();
+        let of = |&class: &SizeClass| {
+            let on = move |&node: &Option<u32>| Self { device, class, node };
+            places.iter().map(on).collect::<Vec<_>>()
+        };
+        config.classes.iter().flat_map(of).collect()
+    }
+
     fn check(&self) -> Result<()> {
-        let (what, actual) = ("the bytes of a class on a node", self.bytes);
+        let (what, actual) = ("the bytes of a class on a node", self.class.bytes());
         let fits = actual <= BYTES_MAX;
         if fits { Ok(()) } else { Err(Error::Config { what, actual, min: 1, max: BYTES_MAX }) }
     }
 
-    /// On the node of the device; anywhere if it has none, or the process may not use its processors.
-    fn near_device(&self, pages: Pages) -> Result<Memory> {
-        let node = self.device.properties().numa_node;
-        match self.registered(pages, node) {
+    /// On its node, or else on that of the device; anywhere if it has none, or the process may not use its processors.
+    fn of_own(self, pages: Pages, sharing: Sharing) -> Result<Memory> {
+        self.check()?;
+        if self.node.is_some() {
+            return self.placed(pages, sharing);
+        }
+        let near = Self { node: self.device.properties().numa_node, ..self };
+        match near.placed(pages, sharing) {
             Err(Error::Device(DeviceError::NodeMissing { .. } | DeviceError::System { .. }))
-                if node.is_some() =>
+                if near.node.is_some() =>
             {
-                self.registered(pages, None)
+                self.placed(pages, sharing)
             }
             made => made,
         }
     }
 
-    fn registered(&self, pages: Pages, node: Option<u32>) -> Result<Memory> {
-        let pages = if self.bytes < HUGE_BYTES { Pages::Base } else { pages };
-        let touch_threads = self.bytes.div_ceil(BYTES_PER_THREAD).min(TOUCH_THREADS_MAX);
-        let config = RegionConfig { pages, node, touch_threads, ..RegionConfig::new(self.bytes) };
-        let region = HostRegion::new(&config)?;
+    fn placed(&self, pages: Pages, sharing: Sharing) -> Result<Memory> {
+        let bytes = self.class.bytes();
+        let pages = if bytes < HUGE_BYTES { Pages::Base } else { pages };
+        let touch_threads = bytes.div_ceil(BYTES_PER_THREAD).min(TOUCH_THREADS_MAX);
+        let node = self.node;
+        let region = HostRegion::new(&RegionConfig { bytes, pages, sharing, node, touch_threads })?;
+        match self.register(region) {
+            Err(Unregistered { error: DeviceError::RegisterForbidden, .. })
+                if sharing == Sharing::Private =>
+            {
+                self.of_driver()
+            }
+            registered => registered.map_err(|refused| refused.error.into()),
+        }
+    }
+
+    fn register(&self, region: HostRegion) -> Result<Memory, Unregistered> {
         let pages = region.pages();
-        let bytes_elsewhere = node.and_then(|node| {
+        let bytes_elsewhere = self.node.and_then(|node| {
             let mut nodes = region.node_of_pages().ok()?;
             nodes.remove(&node);
             Some(nodes.into_values().sum())
         });
-        match self.device.register(region) {
-            Ok(memory) => {
-                let stats =
-                    MemoryStats { registered: Some(pages), bytes_elsewhere, ..self.stats(node) };
-                Ok(Self::own(memory, stats))
-            }
-            Err(Unregistered { error: DeviceError::RegisterForbidden, .. }) => self.of_driver(node),
-            Err(Unregistered { error, .. }) => Err(error.into()),
-        }
+        let file = match region.as_fd().map(|file| file.try_clone_to_owned()).transpose() {
+            Ok(file) => file,
+            Err(error) => return Err(Unregistered { region, error: no_file(&error) }),
+        };
+        let stats = MemoryStats { registered: Some(pages), bytes_elsewhere, ..self.stats() };
+        Ok(Memory::own(self.device.register(region)?, file, stats))
     }
 
     /// What the driver allocates, wherever that is.
-    fn of_driver(&self, node: Option<u32>) -> Result<Memory> {
-        Ok(Self::own(self.device.pinned(self.bytes)?, self.stats(node)))
+    fn of_driver(&self) -> Result<Memory> {
+        Ok(Memory::own(self.device.pinned(self.class.bytes())?, None, self.stats()))
     }
 
-    fn own(mut pages: PinnedBuffer<u8>, stats: MemoryStats) -> Memory {
-        Memory { base: pages.as_mut_ptr(), _pages: pages, stats }
+    fn stats(&self) -> MemoryStats {
+        let SizeClass { buffer_bytes, .. } = self.class;
+        let bytes = self.class.bytes();
+        MemoryStats {
+            buffer_bytes,
+            node: self.node,
+            bytes,
+            registered: None,
+            bytes_elsewhere: None,
+        }
     }
+}
 
-    fn stats(&self, node: Option<u32>) -> MemoryStats {
-        let (buffer_bytes, bytes) = (self.class.buffer_bytes, self.bytes);
-        MemoryStats { buffer_bytes, node, bytes, registered: None, bytes_elsewhere: None }
+/// Refuses regions that are too few, too many or too small.
+fn check_all(wanted: &[Wanted<'_>], regions: &[HostRegion]) -> Result<()> {
+    let (actual, count) = (regions.len(), wanted.len());
+    if actual != count {
+        return Err(Error::Config {
+            what: "the number of regions",
+            actual,
+            min: count,
+            max: count,
+        });
     }
+    for (index, (wanted, region)) in wanted.iter().zip(regions).enumerate() {
+        wanted.check()?;
+        let (actual, min) = (region.len(), wanted.class.bytes());
+        if actual < min {
+            let SizeClass { buffer_bytes, .. } = wanted.class;
+            return Err(Error::RegionSize { index, actual, buffer_bytes, min });
+        }
+    }
+    Ok(())
+}
+
+/// The error of having no second handle of a file.
+fn no_file(error: &io::Error) -> DeviceError {
+    DeviceError::System { call: "fcntl", code: error.raw_os_error().unwrap_or_default() }
 }

@@ -8,18 +8,22 @@ mod exhaustion;
 mod free_list;
 mod lease;
 mod memory;
+mod refused;
 mod slab;
 mod stats;
 mod waiters;
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use gpu_core::{Clock, Device, Pod};
+use gpu_core::{Clock, Device, HostRegion, Pod};
 
 use self::anchor::{Anchor, thread_number};
 pub use self::config::{Backing, CLASSES_MAX, PoolConfig, SizeClass};
 pub use self::exhaustion::Exhaustion;
 pub use self::lease::Lease;
+use self::memory::Memory;
+pub use self::refused::{PoolInUse, RegionsRefused};
 use self::slab::{ALIGNMENT, STRIPES_MAX, Slab};
 pub use self::stats::{ClassStats, MemoryStats, PoolStats};
 use crate::error::{Error, Result};
@@ -61,13 +65,78 @@ impl PinnedMemoryPool {
     /// # Errors
     /// [`Error::Config`] names a knob out of range; otherwise what the system or the driver says.
     pub fn new(device: &Device, config: PoolConfig) -> Result<Self> {
+        let config = config.checked()?;
+        let memory = Memory::allocate(device, &config)?;
+        Ok(Self::of(config, memory))
+    }
+
+    /// A pool in memory that is there already, with its content: that of another pool, from
+    /// [`into_regions`](Self::into_regions), or mapped from its [`files`](Self::files), on whichever device and in whichever process.
+    ///
+    /// `regions` are one for each of [`PoolStats::memory`], in that order. Of the backing only the number of nodes counts.
+    /// What a region is larger than its buffers stays unused.
+    ///
+    /// A pool hands out buffers that were never out in the order in which they lie, so the first lease of a class is of the
+    /// buffer that was its first one before. It reads and writes by its leases alone: that is what the promise of
+    /// [`HostRegion::from_fd`] is about where two pools have the same memory.
+    ///
+    /// # Errors
+    /// [`RegionsRefused`] gives the regions back: with [`Error::Config`] for a knob out of range or another number of
+    /// regions, [`Error::RegionSize`] for the first one that is too small, otherwise with what the driver says.
+    pub fn over(
+        device: &Device,
+        config: PoolConfig,
+        regions: Vec<HostRegion>,
+    ) -> Result<Self, RegionsRefused> {
+        match config.checked() {
+            Ok(config) => {
+                let memory = Memory::over(device, &config, regions)?;
+                Ok(Self::of(config, memory))
+            }
+            Err(error) => Err(RegionsRefused { error, regions }),
+        }
+    }
+
+    /// A pool of classes that were checked, each in its share of `memory`.
+    fn of(config: PoolConfig, memory: Vec<Memory>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let stripes = threads.next_power_of_two().min(STRIPES_MAX);
-        let PoolConfig { classes, backing } = config.checked()?;
-        let slabs = classes.into_iter().map(|class| Slab::new(device, class, &backing, stripes));
-        let slabs = slabs.collect::<Result<Arc<[_]>>>()?;
+        let places = config.backing.places().len();
+        let mut memory = memory.into_iter();
+        let classes = config.classes.into_iter();
+        let slabs: Arc<[_]> = classes
+            .map(|class| Slab::new(class, memory.by_ref().take(places).collect(), stripes))
+            .collect();
         let anchors = (0..stripes).map(|_| Anchor::new(Arc::clone(&slabs))).collect();
-        Ok(Self { anchors, clock: Clock::real() })
+        Self { anchors, clock: Clock::real() }
+    }
+
+    /// The pool's memory with its content, no longer page-locked: one region for each of [`PoolStats::memory`], in that order.
+    ///
+    /// Waits for the device. A lost device gives its memory back too. In place of a region stands
+    ///
+    /// - [`Error::Quarantined`] where a copy may still use a buffer: that memory is kept for ever;
+    /// - [`Error::NoRegion`] where the driver allocated the memory or does not let go of it.
+    ///
+    /// # Errors
+    /// [`PoolInUse`] gives the pool back while a lease or another handle of it is left, and says how many.
+    pub fn into_regions(self) -> Result<Vec<Result<HostRegion>>, PoolInUse> {
+        // Handles first: without another one nothing can be acquired, and what is counted next only falls.
+        let handles = Arc::strong_count(&self.anchors) - 1;
+        let leased = self.anchors.iter().map(Anchor::leases).sum();
+        if (leased, handles) != (0, 0) {
+            return Err(PoolInUse { error: Error::InUse { leased, handles }, pool: self });
+        }
+        let mut slabs = self.anchors[0].share();
+        drop(self);
+        let slabs = Arc::get_mut(&mut slabs).expect("no anchor is left, so this is the last share");
+        Ok(slabs.iter_mut().flat_map(Slab::take_regions).collect())
+    }
+
+    /// The files of memory that is [shared](gpu_core::Sharing::Shared), for [`HostRegion::from_fd`] in another process: one for
+    /// each of [`PoolStats::memory`], in that order; `None` for what is not shared.
+    pub fn files(&self) -> impl Iterator<Item = Option<BorrowedFd<'_>>> {
+        self.anchors[0].slabs().iter().flat_map(Slab::files)
     }
 
     /// The same pool, with the clock that deadlines are of.

@@ -1,11 +1,12 @@
 //! The buffers of one size class: page-locked memory, for each node a piece, cut into equal parts.
 
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gpu_core::Device;
+use gpu_core::HostRegion;
 
-use super::config::{Backing, SizeClass};
+use super::config::SizeClass;
 use super::free_list::{FreeList, Shape, Slot, Wanted};
 use super::memory::Memory;
 use super::stats::{ClassStats, MemoryStats};
@@ -39,33 +40,25 @@ struct Counters {
     waited: AtomicUsize,
     degraded: AtomicUsize,
     from_other_node: AtomicUsize,
-    quarantined: AtomicUsize,
 }
 
 impl Slab {
-    /// Allocates the buffers of `class`, zeroed. Threads have `stripes` stacks among them, a power of two.
-    pub(super) fn new(
-        device: &Device,
-        class: SizeClass,
-        backing: &Backing,
-        stripes: usize,
-    ) -> Result<Self> {
-        let stride = class.buffer_bytes.checked_next_multiple_of(ALIGNMENT);
-        let bytes = stride.and_then(|stride| stride.checked_mul(class.buffers));
-        let memory = Memory::for_class(device, class, bytes, backing)?;
+    /// The buffers of `class`, in pieces of memory that hold all of them each. Threads have `stripes` stacks among them, a
+    /// power of two.
+    pub(super) fn new(class: SizeClass, memory: Box<[Memory]>, stripes: usize) -> Self {
         let shape = Shape {
             groups: u16::try_from(memory.len()).expect(CHECKED),
             group_len: u16::try_from(class.buffers).expect(CHECKED),
             stripes: stripes.min(class.buffers.next_power_of_two()),
         };
-        Ok(Self {
+        Self {
             class,
-            stride: stride.unwrap_or(usize::MAX),
+            stride: class.stride().expect("memory that holds it was had"),
             free: FreeList::new(shape),
             waiters: Waiters::default(),
             memory,
             counters: Counters::default(),
-        })
+        }
     }
 
     /// Bytes of each buffer.
@@ -111,9 +104,14 @@ impl Slab {
         self.counters.degraded.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a buffer that is never given back.
-    pub(super) fn count_quarantined(&self) {
-        self.counters.quarantined.fetch_add(1, Ordering::Relaxed);
+    /// Keeps the memory of a buffer for ever, which is never given back.
+    pub(super) fn quarantine(&self, slot: Slot) {
+        self.memory[usize::from(slot.group)].quarantine();
+    }
+
+    /// What [`Memory::into_region`] says of each piece. Nobody owns a buffer any more, and no buffer is acquired again.
+    pub(super) fn take_regions(&mut self) -> impl Iterator<Item = Result<HostRegion>> {
+        std::mem::take(&mut self.memory).into_iter().map(Memory::into_region)
     }
 
     /// The first byte of a buffer that the caller owns.
@@ -136,13 +134,18 @@ impl Slab {
         Error::Deadline { buffer_bytes, capacity, quarantined }
     }
 
+    pub(super) fn files(&self) -> impl Iterator<Item = Option<BorrowedFd<'_>>> {
+        self.memory.iter().map(Memory::file)
+    }
+
     pub(super) fn memory_stats(&self) -> impl Iterator<Item = MemoryStats> {
         self.memory.iter().map(Memory::stats)
     }
 
     pub(super) fn stats(&self) -> ClassStats {
         let read = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
-        let (capacity, quarantined) = (self.free.len(), read(&self.counters.quarantined));
+        let capacity = self.free.len();
+        let quarantined = self.memory.iter().map(Memory::quarantined).sum();
         ClassStats {
             buffer_bytes: self.class.buffer_bytes,
             capacity,

@@ -91,3 +91,37 @@ fn a_quarantined_buffer_is_not_waited_for_longer_than_asked() {
     let error = pool.acquire_with::<u8>(1, Exhaustion::Wait { deadline }).unwrap_err();
     assert_eq!(error, Error::Deadline { buffer_bytes: 1, capacity: 1, quarantined: 1 });
 }
+
+#[test]
+fn memory_of_a_quarantined_buffer_is_withheld_and_the_rest_comes_back() {
+    let config = PoolConfig::new([1, 2].map(|buffer_bytes| SizeClass { buffer_bytes, buffers: 2 }));
+    let pool = PinnedMemoryPool::new(&Device::host(), config).unwrap();
+    let lease = pool.acquire::<u8>(1).unwrap();
+    let place = lease.as_ptr();
+    lease.quarantine();
+    pool.acquire::<u8>(2).unwrap().fill(7);
+    let regions = pool.into_regions().unwrap();
+    let [Err(error), Ok(region)] = &regions[..] else { panic!("{regions:?}") };
+    assert_eq!(*error, Error::Quarantined { buffer_bytes: 1, quarantined: 1 });
+    assert_eq!(error.kind(), gpu_core::ErrorKind::Poisoned);
+    assert_eq!(region[..2], [7, 7]);
+    assert!(is_mapped(place), "a copy may still write to it");
+}
+
+#[test]
+fn memory_of_a_quarantined_buffer_outlives_its_pool() {
+    let pool = PinnedMemoryPool::new(&Device::host(), PoolConfig::uniform::<u8>(1, 1)).unwrap();
+    let lease = pool.acquire::<u8>(1).unwrap();
+    let place = lease.as_ptr();
+    lease.quarantine();
+    drop(pool);
+    assert!(is_mapped(place));
+}
+
+/// Whether the process has memory at `place`.
+fn is_mapped(place: *const u8) -> bool {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("the system tells what it mapped");
+    let number = |digits| usize::from_str_radix(digits, 16).expect("its addresses are in base 16");
+    let mut ranges = maps.lines().filter_map(|line| line.split_once(' ')?.0.split_once('-'));
+    ranges.any(|(start, end)| (number(start)..number(end)).contains(&place.addr()))
+}

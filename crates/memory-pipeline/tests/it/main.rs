@@ -15,6 +15,7 @@ mod interleavings;
 mod kernels;
 mod pool;
 mod pool_memory;
+mod pool_regions;
 mod refusals;
 mod replays;
 mod reports;

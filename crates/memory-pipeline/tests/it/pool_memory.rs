@@ -1,7 +1,7 @@
 //! What the pool's memory is: registered or the driver's, on which node, and what happens where neither can be had.
 
 use fake_driver_client::{Fail, on_fake_driver};
-use gpu_core::{Device, Error as DeviceError, ErrorKind, FaultPlan, Operation, Pages};
+use gpu_core::{Device, Error as DeviceError, ErrorKind, FaultPlan, Operation, Pages, Sharing};
 use memory_pipeline::{
     BUFFERS_MAX, Backing, Error, MemoryStats, PinnedMemoryPool, PoolConfig, PoolStats, SizeClass,
 };
@@ -9,7 +9,8 @@ use memory_pipeline::{
 const BYTES: usize = 3 << 20;
 
 fn on_nodes(nodes: impl Into<Vec<u32>>) -> PoolConfig {
-    let backing = Backing::Registered { pages: Pages::Base, nodes: nodes.into() };
+    let backing =
+        Backing::Registered { pages: Pages::Base, nodes: nodes.into(), sharing: Sharing::Private };
     PoolConfig { backing, ..PoolConfig::uniform::<u8>(2, BYTES) }
 }
 
@@ -100,7 +101,7 @@ fn a_later_node_gives_what_the_first_one_lacks_and_is_counted() {
 #[test]
 fn all_nodes_together_hold_no_more_buffers_than_a_class_may() {
     let nodes = vec![0; 2];
-    let backing = Backing::Registered { pages: Pages::Base, nodes };
+    let backing = Backing::Registered { pages: Pages::Base, nodes, sharing: Sharing::Private };
     let buffers = BUFFERS_MAX / 2 + 1;
     let config = PoolConfig { backing, ..PoolConfig::uniform::<u8>(buffers, 1) };
     let error = PinnedMemoryPool::new(&Device::host(), config).unwrap_err();
