@@ -172,6 +172,14 @@ fn a_lying_nvml_neither_passes_nor_hides() {
 }
 
 #[test]
+fn more_bytes_than_memory_can_move_are_hollow_even_where_nothing_else_tells() {
+    let blind = |tells: Story| Simulated { has_counters: false, ..simulated(tells) }.judged();
+    let cached = blind(|_| Tells { counted: 120.0, memory: 100, ..TRIAD });
+    assert!(cached.is_hollow && cached.words.contains("more than memory can move"));
+    assert_eq!(blind(|_| Tells { counted: 110.0, ..TRIAD }).verdict, Verdict::Pass);
+}
+
+#[test]
 fn one_second_in_a_minute_or_a_bad_window_is_enough_to_fail() {
     let dips: [(&str, Story); 3] = [
         ("a second", |at| {
