@@ -44,6 +44,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 
+mod attribution;
 mod compare;
 mod contract;
 mod dump;
@@ -62,6 +63,7 @@ pub mod statistics;
 mod verdict;
 mod workload;
 
+pub use attribution::{Attribution, SlowIteration, Tail};
 pub use compare::{Comparison, Outcome, Row, Side, Tolerance, compare};
 pub use contract::{Claim, Clause, Contract, ContractSet, Counted, Evidence, Limit, Target};
 pub use dump::Dump;

@@ -287,6 +287,7 @@ fn sound(contract: &Contract) -> Measurement {
         recorder,
         rate_hz: 9_000.0,
         phases: Vec::new(),
+        attribution: None,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io::Read as _;
 
 use super::*;
-use crate::workload::Phase;
 
 /// Puts out its frame number in every way.
 struct Counter {
@@ -35,10 +34,6 @@ impl Workload for Counter {
         visit(Output::many("list", &self.list));
         visit(Output::one("number", f64::from(self.frame) / 3.0));
         visit(Output::choice("choice", self.frame as usize));
-    }
-
-    fn phases(&mut self) -> Result<Vec<Phase>> {
-        Ok(Vec::new())
     }
 }
 

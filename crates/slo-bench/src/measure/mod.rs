@@ -5,10 +5,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use gpu_core::Clock;
 
+use crate::attribution::{Attribution, Marked, marked_pass};
 use crate::error::Result;
 use crate::load::{Load, Pacer};
 use crate::recorder::Recorder;
@@ -23,7 +22,7 @@ pub struct MeasurePlan {
     pub load: Load,
     /// Samples.
     pub iterations: u64,
-    /// Iterations with timed events around their phases, after the samples.
+    /// Iterations with timed events around their phases, after the samples; and one more, which is not kept.
     pub phase_passes: u32,
 }
 
@@ -69,6 +68,8 @@ pub struct Measurement {
     pub rate_hz: f64,
     /// The median of each phase over the passes; empty if there were none.
     pub phases: Vec<Phase>,
+    /// Which stage the slowest of these passes come from, if there were enough of them.
+    pub attribution: Option<Attribution>,
 }
 
 /// What an open loop sees that a closed one does not.
@@ -106,14 +107,10 @@ pub fn measure(
     let warm_up = settle(workload, plan.warm_up, clock)?;
     let Sampled { recorder, open_loop, rate_hz } =
         sample(workload, plan, budgets, clock, progress)?;
-    let mut passes = Vec::new();
-    for _ in 0..plan.phase_passes {
-        workload.prepare()?;
-        passes.push(workload.phases()?);
-        workload.check()?;
-    }
-    let phases = medians(&passes);
-    Ok(Measurement { cold_ns, warm_up, recorder, open_loop, rate_hz, phases })
+    let marked = marked_pass(workload, plan.phase_passes, clock)?;
+    let phases = marked.as_ref().map(Marked::medians).unwrap_or_default();
+    let attribution = marked.as_ref().and_then(Marked::attribution);
+    Ok(Measurement { cold_ns, warm_up, recorder, open_loop, rate_hz, phases, attribution })
 }
 
 /// One iteration by itself, in nanoseconds.
@@ -189,15 +186,4 @@ fn sample(
     };
     let rate_hz = recorder.len() as f64 / (busy_ns as f64 / 1e9);
     Ok(Sampled { recorder, open_loop, rate_hz })
-}
-
-/// The median of each phase, nearest rank.
-fn medians(passes: &[Vec<Phase>]) -> Vec<Phase> {
-    let names = passes.first().map_or(0, Vec::len);
-    let median = |index: usize| {
-        let mut all: Vec<Duration> = passes.iter().map(|pass| pass[index].elapsed).collect();
-        all.sort_unstable();
-        Phase::new(passes[0][index].name.clone(), all[(all.len() - 1) / 2])
-    };
-    (0..names).map(median).collect()
 }

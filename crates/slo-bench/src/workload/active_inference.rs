@@ -150,7 +150,7 @@ impl OnDevice {
     }
 
     /// One call with events between its parts.
-    fn phases(&mut self, observations: &[f64; OBSERVATIONS]) -> gpu_core::Result<Vec<Phase>> {
+    fn step_marked(&mut self, observations: &[f64; OBSERVATIONS]) -> gpu_core::Result<()> {
         let Self { inference, stream, events, input, results, latest } = self;
         let [start, uploaded, computed, downloaded] = &*events;
         input.copy_from_slice(observations);
@@ -164,6 +164,12 @@ impl OnDevice {
             scope.stream().record(downloaded)
         })?;
         *latest = Latest::Timed;
+        Ok(())
+    }
+
+    /// The parts of the last such call.
+    fn phases(&self) -> gpu_core::Result<Vec<Phase>> {
+        let [start, uploaded, computed, downloaded] = &self.events;
         Ok(vec![
             Phase::new("upload", uploaded.elapsed_since(start)?),
             Phase::new("kernel", computed.elapsed_since(uploaded)?),
@@ -235,14 +241,16 @@ impl Workload for ActiveInference {
         }
     }
 
-    fn phases(&mut self) -> Result<Vec<Phase>> {
-        let Version::Device(device) = &mut self.version else {
-            self.step()?;
-            return Ok(Vec::new());
-        };
-        let phases = device.phases(&self.observations);
+    fn step_marked(&mut self) -> Result<()> {
+        let Version::Device(device) = &mut self.version else { return self.step() };
+        let done = device.step_marked(&self.observations);
         self.calls += 1;
-        Ok(phases?)
+        Ok(done?)
+    }
+
+    fn phases(&self) -> Result<Vec<Phase>> {
+        let Version::Device(device) = &self.version else { return Ok(Vec::new()) };
+        Ok(device.phases()?)
     }
 }
 
@@ -267,6 +275,7 @@ mod tests {
         let (mut plain, mut timed) = (workload(Variant::Device), workload(Variant::Device));
         assert!(seen(&plain).is_empty(), "nothing was put out before the first call");
         plain.step().unwrap();
+        timed.step_marked().unwrap();
         let names: Vec<_> =
             timed.phases().unwrap().iter().map(|phase| phase.name.clone()).collect();
         assert_eq!(names, ["upload", "kernel", "download"]);

@@ -122,11 +122,11 @@ impl OnDevice {
         Ok(())
     }
 
-    fn phases(&mut self, input: &[f64]) -> Result<Vec<Phase>, FrameError> {
+    fn step_marked(&mut self, input: &[f64]) -> Result<(), FrameError> {
         self.has_outputs = false;
         self.engine.call_marked(&self.stream, input, &self.marks)?;
         self.has_outputs = true;
-        Ok(self.marks.spans()?.iter().map(phase).collect())
+        Ok(())
     }
 }
 
@@ -184,17 +184,15 @@ impl Workload for Frame {
         visit(Output::choice("policy", metrics.policy));
     }
 
-    fn phases(&mut self) -> Result<Vec<Phase>> {
-        match &mut self.version {
-            Version::Processor(_) => {
-                self.step()?;
-                Ok(Vec::new())
-            }
-            Version::Device(device) => {
-                let phases = device.phases(&self.input);
-                phases.map_err(|error| self.failure(error))
-            }
-        }
+    fn step_marked(&mut self) -> Result<()> {
+        let Version::Device(device) = &mut self.version else { return self.step() };
+        let done = device.step_marked(&self.input);
+        done.map_err(|error| self.failure(error))
+    }
+
+    fn phases(&self) -> Result<Vec<Phase>> {
+        let Version::Device(device) = &self.version else { return Ok(Vec::new()) };
+        Ok(device.marks.spans()?.iter().map(phase).collect())
     }
 }
 
@@ -252,6 +250,7 @@ mod tests {
         assert!(seen(&plain).is_empty(), "nothing was put out before the first frame");
         step(&mut plain).unwrap();
         timed.prepare().unwrap();
+        timed.step_marked().unwrap();
         let phases = timed.phases().unwrap();
         let names: Vec<_> = phases.iter().map(|phase| phase.name.as_str()).collect();
         assert_eq!(names[..2], ["upload", "perceive (spikes, information flow, coupling)"]);

@@ -71,10 +71,9 @@ impl OnDevice {
     }
 
     /// One call with events around its kernel, which writes the results to the host itself.
-    fn phases(&mut self) -> gpu_core::Result<(Observables, Vec<Phase>)> {
+    fn step_marked(&mut self) -> gpu_core::Result<Observables> {
         let [before, after] = &self.events;
-        let seen = self.evolution.call_marked(&self.stream, [before, after])?;
-        Ok((seen, vec![Phase::new("kernel", after.elapsed_since(before)?)]))
+        self.evolution.call_marked(&self.stream, [before, after])
     }
 }
 
@@ -108,14 +107,16 @@ impl Workload for Thermodynamic {
         visit(Output::one("entropy", seen.entropy));
     }
 
-    fn phases(&mut self) -> Result<Vec<Phase>> {
-        let Version::Device(device) = &mut self.version else {
-            self.step()?;
-            return Ok(Vec::new());
-        };
-        let (seen, phases) = device.phases()?;
-        self.seen = Some(seen);
-        Ok(phases)
+    fn step_marked(&mut self) -> Result<()> {
+        let Version::Device(device) = &mut self.version else { return self.step() };
+        self.seen = Some(device.step_marked()?);
+        Ok(())
+    }
+
+    fn phases(&self) -> Result<Vec<Phase>> {
+        let Version::Device(device) = &self.version else { return Ok(Vec::new()) };
+        let [before, after] = &device.events;
+        Ok(vec![Phase::new("kernel", after.elapsed_since(before)?)])
     }
 }
 
@@ -157,6 +158,7 @@ mod tests {
         };
         for _ in 0..2 {
             plain.step().unwrap();
+            timed.step_marked().unwrap();
             let names: Vec<_> =
                 timed.phases().unwrap().iter().map(|phase| phase.name.clone()).collect();
             assert_eq!(names, ["kernel"]);
