@@ -20,6 +20,10 @@ use crate::workload::{Variant, WorkloadConfig};
 const SAMPLES_CUDA: u64 = 100_000;
 /// The same on the host.
 const SAMPLES_HOST: u64 = 200;
+/// Iterations with events on a GPU: ten above p99.9.
+const MARKED_CUDA: u32 = 10_000;
+/// The same on the host, where an iteration takes longer: two above p99.
+const MARKED_HOST: u32 = 200;
 
 /// What to time.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +78,14 @@ pub fn time(
         let name = format!("{}: {}, median by events", workload.name(), phase.name);
         section.figure(name, milliseconds(phase.elapsed), "ms", &measured_on);
     }
+    for tail in measured.attribution.iter().flat_map(|attribution| &attribution.tails) {
+        let (name, percent) = (workload.name(), tail.host_share() * 100.0);
+        let name = format!(
+            "{name}: share of the host in what is slow, from {} up, with events",
+            tail.quantile
+        );
+        section.figure(name, percent, "%", &measured_on);
+    }
     let clauses = contract.map(|contract| contract.judge_run(&measured)).unwrap_or_default();
     let latency = measured.recorder.summary();
     let timed = Timed { p50_ns: latency.p50_ns, clauses: clauses.clone() };
@@ -87,6 +99,7 @@ pub fn time(
         rate_hz: measured.rate_hz,
         service: measured.open_loop.as_ref().map(|seen| seen.service.summary()),
         slip: measured.open_loop.as_ref().map(|seen| seen.slip.summary()),
+        attribution: measured.attribution,
         cold_ns: measured.cold_ns,
         latency,
         contract: contract.map(|contract| contract.name.clone()),
@@ -127,9 +140,9 @@ pub fn time_processor(
 /// How often a device runs a workload: `iterations`, or else as many as a tail needs on a GPU and a median on the host.
 pub fn device_plan(device: &Device, iterations: Option<u64>) -> MeasurePlan {
     let (samples, warm_up, phase_passes) = match device.backend() {
-        BackendKind::Cuda => (SAMPLES_CUDA, WarmUp { window: 500, windows_max: 20 }, 200),
+        BackendKind::Cuda => (SAMPLES_CUDA, WarmUp { window: 500, windows_max: 20 }, MARKED_CUDA),
         BackendKind::Host | BackendKind::HostSimulated => {
-            (SAMPLES_HOST, WarmUp { window: 5, windows_max: 40 }, 20)
+            (SAMPLES_HOST, WarmUp { window: 5, windows_max: 40 }, MARKED_HOST)
         }
     };
     let iterations = iterations.unwrap_or(samples);

@@ -110,6 +110,11 @@ impl Terminal {
             }
         }
         self.table(&table, runs.len());
+        for run in runs {
+            if let Some(attribution) = &run.attribution {
+                self.line(&format!("{}: {}", run.title(), attribution.words()));
+            }
+        }
     }
 
     /// A row a figure.

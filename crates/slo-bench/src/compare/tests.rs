@@ -50,6 +50,7 @@ fn run(latency: Latency) -> Run {
         latency,
         service: None,
         slip: None,
+        attribution: None,
         contract: None,
         contract_file: None,
         clauses: Vec::new(),

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, Run, Section};
+use super::{Report, Run, Section, tails};
 use crate::contract::Clause;
 use crate::recorder::{Interval, Latency};
 
@@ -106,6 +106,7 @@ fn write_runs(out: &mut String, runs: &[Run]) -> std::fmt::Result {
         }
     }
     write_intervals(out, runs)?;
+    write_tails(out, runs)?;
     let judged = runs.iter().filter_map(|run| run.contract.as_ref().map(|name| (name, run)));
     for (name, run) in judged {
         writeln!(out, "\nContract {}:\n", cell(name))?;
@@ -140,6 +141,25 @@ fn write_intervals(out: &mut String, runs: &[Run]) -> std::fmt::Result {
                 out,
                 "| {name} | {load} | {quantile} | {from} | {to} | {percent} % | {samples} | {effective_samples} |"
             )?;
+        }
+    }
+    Ok(())
+}
+
+/// Which stages slow iterations come from, a table a run.
+fn write_tails(out: &mut String, runs: &[Run]) -> std::fmt::Result {
+    let told = runs.iter().filter_map(|run| Some((run, run.attribution.as_ref()?)));
+    for (index, (run, attribution)) in told.enumerate() {
+        if index == 0 {
+            writeln!(out, "\n{}", tails::WORDS)?;
+        }
+        let (head, rows) = tails::table(attribution);
+        writeln!(out, "\nStages of {}: {}\n", run.title(), attribution.words())?;
+        let line = |cells: &[String]| cells.iter().map(|text| cell(text)).collect::<Vec<_>>();
+        writeln!(out, "| {} |", line(&head).join(" | "))?;
+        writeln!(out, "|---{}|", "|---:".repeat(head.len() - 1))?;
+        for row in rows {
+            writeln!(out, "| {} |", line(&row).join(" | "))?;
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ mod openmetrics;
 mod sarif;
 mod store;
 mod tables;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -27,6 +28,7 @@ pub use machine::{Machine, Program};
 pub use store::{Destination, PROFILE, TIMELINE, TRACE};
 pub use utc::UtcTime;
 
+use crate::attribution::Attribution;
 use crate::contract::Clause;
 use crate::load::Load;
 use crate::recorder::Latency;
@@ -130,6 +132,9 @@ pub struct Run {
     pub service: Option<Latency>,
     /// In an open loop, how late samples began although nothing ran.
     pub slip: Option<Latency>,
+    /// Which stages the slow iterations of a pass with events come from, if there was one long enough.
+    #[serde(default)]
+    pub attribution: Option<Attribution>,
     /// The contract, if there was one.
     pub contract: Option<String>,
     /// Its file: from the folder that the run was started in, or without its folder if it is elsewhere.

@@ -126,6 +126,11 @@ fn a_bench_on_the_host_claims_nothing_about_a_device_and_checks_what_can_fail() 
         names(latency, "figures").into_iter().filter(|name| name.contains("speed-up")).collect();
     let expected = "thermodynamic: on the host, optimised on all cores over naive on one thread, speed-up of medians";
     assert_eq!(speed_ups, [expected]);
+    // Only the version with events in it can tell stages apart; the processor versions would all be host.
+    let runs = latency["runs"].as_array().unwrap();
+    let stages: Vec<_> = runs.iter().map(|run| &run["attribution"]["stages"]).collect();
+    assert_eq!(stages, [&serde_json::json!(["host", "kernel"]), &Value::Null, &Value::Null]);
+    assert_eq!(runs[0]["attribution"]["iterations"], 200);
     let figures = names(section(&report, "pipeline"), "figures");
     assert!(figures.iter().any(|name| name.starts_with("upload busy")), "{figures:?}");
     assert!(!figures.iter().any(|name| name.contains(" / span")), "{figures:?}");

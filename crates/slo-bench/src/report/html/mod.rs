@@ -8,7 +8,8 @@ mod style;
 use std::fmt::{Result, Write as _};
 
 use super::text::Xml;
-use super::{Check, Figure, Report, Run, Section, milliseconds, number, place};
+use super::{Check, Figure, Report, Run, Section, milliseconds, number, place, tails};
+use crate::attribution::Attribution;
 use crate::contract::Clause;
 use crate::recorder::Latency;
 use crate::verdict::Verdict;
@@ -112,7 +113,26 @@ fn write_run(out: &mut String, title: &str, run: &Run) -> Result {
     writeln!(out, "<div class=\"charts\">")?;
     chart::percentiles(out, run)?;
     chart::histogram(out, latency)?;
-    writeln!(out, "</div>\n</article>")
+    writeln!(out, "</div>")?;
+    if let Some(attribution) = &run.attribution {
+        write_stages(out, attribution)?;
+    }
+    writeln!(out, "</article>")
+}
+
+/// Which stages slow iterations come from, folded away below one line.
+fn write_stages(out: &mut String, attribution: &Attribution) -> Result {
+    let (head, rows) = tails::table(attribution);
+    writeln!(out, "<details><summary>{}</summary>", Xml(&attribution.words()))?;
+    writeln!(out, "<p class=\"facts\">{}</p>", Xml(tails::WORDS))?;
+    writeln!(out, "<div class=\"scroll\"><table>")?;
+    for (cells, tag) in std::iter::once((head, "th")).chain(rows.into_iter().map(|row| (row, "td")))
+    {
+        write!(out, "<tr>")?;
+        cells.iter().try_for_each(|text| write!(out, "<{tag}>{}</{tag}>", Xml(text)))?;
+        writeln!(out, "</tr>")?;
+    }
+    writeln!(out, "</table></div></details>")
 }
 
 fn write_percentiles(out: &mut String, run: &Run) -> Result {

@@ -3,9 +3,28 @@
 mod faces;
 
 use super::*;
+use crate::attribution::{SlowIteration, Tail};
 use crate::contract::Evidence;
 use crate::recorder::Recorder;
 use gpu_core::Device;
+
+/// Of 1000 iterations, the slowest by the kernel.
+fn attribution() -> Attribution {
+    let (quantile, stages_ns) = ("p99.9".to_owned(), vec![4_000, 30_000]);
+    Attribution {
+        iterations: 1000,
+        stages: vec!["host".to_owned(), "kernel | all".to_owned()],
+        usual_ns: vec![5_000, 20_000],
+        tails: vec![Tail {
+            quantile,
+            from_ns: 32_000,
+            iterations: 2,
+            excess_ns: vec![-10, 11_010],
+            largest_in: vec![0, 2],
+        }],
+        worst: vec![SlowIteration { iteration: 77, wall_ns: 34_000, stages_ns }],
+    }
+}
 
 fn report() -> Report {
     let mut recorder = Recorder::new(&[60_000], 1000);
@@ -26,6 +45,7 @@ fn report() -> Report {
         rate_hz: 399.5,
         service: Some(recorder.summary()),
         slip: None,
+        attribution: Some(attribution()),
         cold_ns: 5_000_000,
         latency: recorder.summary(),
         contract: Some("thermodynamic-h100".to_owned()),
@@ -125,6 +145,12 @@ fn markdown_says_what_was_found_and_where() {
         "| throughput | 1234.6 frames/s | host, not a GPU (x) |",
         "- FAIL: p99 < 0.06 ms? p99 0.0990 ms over 1000 samples",
         "| thermodynamic, device | 400 Hz, Poisson of seed 7 | p99.9 | 0.0997 | - | 95 % | 1000 | 1000 |",
+        "Stages of thermodynamic, device, n = 900, 400 Hz, Poisson of seed 7: the 2 slowest of 1000 iterations with events, from p99.9 up, take 11.0 us more than usual: kernel | all 100 % (largest in 2)",
+        "| of 1000 iterations | wall | host | kernel \\| all |",
+        "|---|---:|---:|---:|",
+        "| usual | 25.0 | 5.0 | 20.0 |",
+        "| 2 from p99.9 up: more | +11.0 | -0.0 (0 %, largest in 0) | +11.0 (100 %, largest in 2) |",
+        "| number 77 | 34.0 | 4.0 | 30.0 |",
     ] {
         assert!(text.lines().any(|have| have == line), "{line}\nis not in\n{text}");
     }
