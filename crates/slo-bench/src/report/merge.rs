@@ -112,6 +112,8 @@ impl Run {
             latency,
             service: both(self.service, other.service),
             slip: both(self.slip, other.slip),
+            // They stay with the reports of the nodes: two passes have no usual iterations in common.
+            attribution: None,
             clauses,
             ..self
         })

@@ -212,6 +212,7 @@ fn merged_nodes_are_judged_by_all_their_samples_in_whatever_order_they_come() {
     let run = &left.sections[0].runs[0];
     assert_eq!(run.latency.samples, 9_000);
     assert_eq!(run.latency.histogram.len(), 9_000);
+    assert!(a.sections[0].runs[0].attribution.is_some() && run.attribution.is_none());
     assert_eq!(run.latency.max_ns, Some(50_950));
     let interval = &run.latency.intervals[2];
     let parts =
