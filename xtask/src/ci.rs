@@ -2,14 +2,16 @@
 //!
 //! Never goes on after a failure, and never hides one: it names the command that repeats the step.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{anyhow, bail};
 
+use crate::process::Missing;
 use crate::stopwatch::{Seconds, Stopwatch};
 use crate::terminal::{note, say};
 use crate::workspace::Workspace;
-use crate::{doctor, kernels, linkage, process, program, table};
+use crate::{doctor, kernels, linkage, process, program, report, table};
 
 /// One entry of the list.
 struct Step {
@@ -32,7 +34,7 @@ enum Outcome {
 
 /// Ordered so that what fails most often and costs least comes first, and what builds on the same
 /// artifacts stands together.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step::cargo("format", "cargo fmt --all --check"),
     Step::cargo("lints", "cargo clippy --workspace --all-targets -- -D warnings"),
     Step::cargo(
@@ -50,6 +52,7 @@ const STEPS: [Step; 11] = [
     Step::cargo("documentation", "RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps"),
     Step::own("kernels", "cargo xtask kernels", compile_kernels),
     Step::own("validate", "cargo xtask validate --quick", validate),
+    Step::own("readers", "cargo xtask report --check target/ci/report.json", read_report),
     Step::own("linkage", "ldd target/release/slo-bench", check_linkage),
     Step::own("dependencies", "cargo deny check", check_dependencies),
 ];
@@ -139,11 +142,27 @@ fn compile_kernels(workspace: &Workspace) -> anyhow::Result<Outcome> {
 }
 
 fn validate(workspace: &Workspace) -> anyhow::Result<Outcome> {
-    let code = program::run(workspace, "validate", &["--quick".into()])?;
+    let arguments = ["--quick".into(), "--out".into(), report_folder(workspace).into()];
+    let code = program::run(workspace, "validate", &arguments)?;
     if code != ExitCode::SUCCESS {
         bail!("validate did not pass");
     }
     Ok(Outcome::Passed)
+}
+
+/// Where the report of the step before is put.
+fn report_folder(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("ci")
+}
+
+/// Without a network the readers cannot be had; the tests have read most forms by then.
+fn read_report(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    match report::check(workspace, &report_folder(workspace).join("report.json")) {
+        Err(error) if error.is::<Missing>() => {
+            Ok(Outcome::Skipped("the readers cannot be installed"))
+        }
+        checked => checked.map(|()| Outcome::Passed),
+    }
 }
 
 fn check_linkage(workspace: &Workspace) -> anyhow::Result<Outcome> {

@@ -4,12 +4,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 
 use crate::kernels::{self, Manifest};
-use crate::process::{Missing, Usage};
+use crate::process::{self, Missing, Usage};
 use crate::stopwatch::Stopwatch;
 use crate::terminal::say;
 use crate::workspace::Workspace;
@@ -18,6 +19,8 @@ use crate::{linkage, program, traces};
 const README: &str = include_str!("dist_readme.txt");
 /// Folder of the programs beside the main one.
 const BIN: &str = "bin";
+/// Folder of completions and manual pages.
+const SHARE: &str = "share";
 const SUMS: &str = "SHA256SUMS";
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +36,8 @@ struct Parts<'a> {
     programs: &'a [(String, PathBuf)],
     images: &'a Path,
     manifest: &'a Manifest,
+    /// Folder of completions and manual pages.
+    shell: &'a Path,
     root: &'a Path,
     commit: &'a str,
 }
@@ -59,11 +64,14 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     for image in manifest.images.values() {
         traces::check(&workspace.images().join(&image.file), &folders)?;
     }
+    let shell = workspace.target.join("shell");
+    write_shell(&programs, &shell)?;
     let commit = program::commit(workspace);
     let parts = Parts {
         programs: &programs,
         images: &workspace.images(),
         manifest: &manifest,
+        shell: &shell,
         root: &workspace.root,
         commit: &commit,
     };
@@ -71,6 +79,16 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     say!("dist: {count} files in {} ({})", out.display(), watch.elapsed());
     say!("dist: copy the folder to a GPU machine and run ./slo-bench validate --require-gpu there");
     Ok(())
+}
+
+/// Has the program write its completions and manual pages into a fresh folder.
+fn write_shell(programs: &[(String, PathBuf)], folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    let program = programs.iter().find(|(name, _)| name == program::NAME);
+    let (_, program) = program.context("the program was built with the others")?;
+    process::run(Command::new(program).arg("shell").arg("--out").arg(folder).stdout(Stdio::null()))
 }
 
 /// Only an earlier result of this command may be replaced.
@@ -130,6 +148,8 @@ fn fill(parts: &Parts<'_>, folder: &Path) -> anyhow::Result<usize> {
     if copied == 0 {
         bail!("{} holds no contract", contracts.display());
     }
+    fs::create_dir(folder.join(SHARE))?;
+    copy_all(parts.shell, &folder.join(SHARE), |_| true)?;
     copy_all(parts.root, folder, |name| name.starts_with("LICENSE"))?;
     fs::write(folder.join("README.txt"), README.replace("{commit}", parts.commit))?;
     fs::write(folder.join("COMMIT"), format!("{}\n", parts.commit))?;
@@ -186,8 +206,6 @@ fn sibling(folder: &Path, word: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     /// A root with a program, an image and a contract.
@@ -199,6 +217,8 @@ mod tests {
         fs::write(root.join("program"), "binary").unwrap();
         fs::write(root.join("question"), "another").unwrap();
         fs::write(root.join("contracts/w.toml"), "limit = 1").unwrap();
+        fs::create_dir(root.join("shell")).unwrap();
+        fs::write(root.join("shell/slo-bench.1"), ".TH").unwrap();
         fs::write(root.join("LICENSE-MIT"), "MIT").unwrap();
         fs::write(root.join("images/twice.fatbin"), "image").unwrap();
         let text = r#"{"schema":1,"nvcc":"13.0.88","flags":[],"images":{"twice":{"file":"twice.fatbin",
@@ -211,8 +231,9 @@ mod tests {
     fn assemble_in(root: &Path, manifest: &Manifest, out: &Path) -> anyhow::Result<usize> {
         let programs =
             [(program::NAME.into(), root.join("program")), ("pool".into(), root.join("question"))];
-        let images = root.join("images");
-        let parts = Parts { programs: &programs, images: &images, manifest, root, commit: "abc" };
+        let (images, shell) = (root.join("images"), root.join("shell"));
+        let (images, shell) = (&images, &shell);
+        let parts = Parts { programs: &programs, images, manifest, shell, root, commit: "abc" };
         assemble(&parts, out)
     }
 
@@ -220,7 +241,7 @@ mod tests {
     fn the_folder_holds_what_it_lists_and_its_sums_are_right() {
         let (folder, manifest) = root();
         let out = folder.path().join("out/temper");
-        assert_eq!(assemble_in(folder.path(), &manifest, &out).unwrap(), 9);
+        assert_eq!(assemble_in(folder.path(), &manifest, &out).unwrap(), 10);
         let expected = [
             "COMMIT",
             "LICENSE-MIT",
@@ -230,6 +251,7 @@ mod tests {
             "contracts/w.toml",
             "kernels/manifest.json",
             "kernels/twice.fatbin",
+            "share/slo-bench.1",
             "slo-bench",
         ];
         assert_eq!(list(&out, &out).unwrap(), expected);
@@ -239,7 +261,7 @@ mod tests {
         check.args(["--check", "--quiet", SUMS]).current_dir(&out);
         assert!(check.status().unwrap().success());
         let sums = fs::read_to_string(out.join(SUMS)).unwrap();
-        assert_eq!(sums.lines().count(), 8);
+        assert_eq!(sums.lines().count(), 9);
         assert!(sums.contains("  kernels/twice.fatbin\n"));
     }
 

@@ -15,6 +15,7 @@ mod linkage;
 mod measure;
 mod process;
 mod program;
+mod report;
 mod sanitize;
 mod stopwatch;
 mod table;
@@ -63,6 +64,8 @@ enum CliCommand {
     /// ARGS go to the program; try `cargo xtask measure thermodynamic --help`.
     #[command(disable_help_flag = true)]
     Measure(measure::Args),
+    /// Write a report again in every form, open its page, or read it back with tools of others
+    Report(report::Args),
     /// Compile the CUDA kernels to images, with a table of registers, shared memory and spills
     Kernels(kernels::Args),
     /// Say what is here, what is missing and what to do
@@ -92,6 +95,7 @@ fn execute(command: &CliCommand) -> anyhow::Result<ExitCode> {
         CliCommand::Validate(args) => validate::run(&workspace, args),
         CliCommand::Bench(args) => bench::run(&workspace, args),
         CliCommand::Measure(args) => measure::run(&workspace, args),
+        CliCommand::Report(args) => report::run(&workspace, args),
         CliCommand::Kernels(args) => kernels::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         CliCommand::Doctor => doctor::run(&workspace),
         CliCommand::Dist(args) => dist::run(&workspace, args).map(|()| ExitCode::SUCCESS),

@@ -25,7 +25,7 @@ use manifest::{Image, Stale};
 use source::{Source, Sources};
 
 pub(crate) use manifest::Manifest;
-pub(crate) use toolchain::{Nvcc, host_compiler, pip_version};
+pub(crate) use toolchain::{Nvcc, host_compiler, pip_install, pip_version};
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {

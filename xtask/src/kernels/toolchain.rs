@@ -143,7 +143,10 @@ fn install(target: &Path) -> anyhow::Result<Nvcc> {
     }
     note!("kernels: installing nvcc {INSTALLED_VERSION} (about 105 MB) into the target folder");
     let watch = Stopwatch::start();
-    process::run(&mut pip_install(&unfinished)).map_err(|error| {
+    // One call for all wheels: a second call into the same folder would not merge.
+    let mut pip = pip_install(&unfinished);
+    pip.args(WHEELS.iter().map(|(name, version)| format!("{name}=={version}")));
+    process::run(&mut pip).map_err(|error| {
         let fix = "check the network, or install CUDA 13.0 and set NVCC to its nvcc";
         Missing(format!("cannot install the compiler: {error}; {fix}"))
     })?;
@@ -154,12 +157,11 @@ fn install(target: &Path) -> anyhow::Result<Nvcc> {
     installed(target)
 }
 
-/// One call for all wheels: a second call into the same folder would not merge.
-fn pip_install(folder: &Path) -> Command {
+/// A call of pip that installs the packages named next, and only those, into a folder of their own.
+pub(crate) fn pip_install(folder: &Path) -> Command {
     let mut command = Command::new("python3");
     command.args(["-m", "pip", "install", "--no-deps", "--only-binary", ":all:"]);
     command.arg("--target").arg(folder);
-    command.args(WHEELS.iter().map(|(name, version)| format!("{name}=={version}")));
     // As variables, since older versions of pip refuse options that they do not know.
     command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");
     // A user's settings for whole environments do not fit a folder of our own.

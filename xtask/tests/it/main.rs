@@ -15,7 +15,9 @@ fn stderr(output: &Output) -> String {
 fn without_arguments_every_command_is_listed() {
     let output = xtask(&[]);
     let text = stderr(&output);
-    for command in ["validate", "bench", "measure", "kernels", "doctor", "dist", "sanitize", "ci"] {
+    for command in
+        ["validate", "bench", "measure", "report", "kernels", "doctor", "dist", "sanitize", "ci"]
+    {
         assert!(
             text.lines().any(|line| line.trim_start().starts_with(command)),
             "{command}: {text}"
@@ -40,6 +42,13 @@ fn an_unknown_program_is_answered_with_those_there_are() {
     let text = stderr(&output);
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("`pole`") && text.contains("active-inference, frame"), "{text}");
+}
+
+#[test]
+fn a_report_that_is_not_there_is_named_before_anything_is_built() {
+    let output = xtask(&["report", "nowhere/report.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), "error: nowhere/report.json: no such report\n");
 }
 
 #[test]
