@@ -81,15 +81,10 @@ pub(super) fn percentiles(out: &mut String, run: &Run) -> Result {
     let x = Axis::new(1.0, last.0 * 1.1, LEFT, RIGHT);
     writeln!(out, "<figure>\n<figcaption>latency by percentile</figcaption>")?;
     open(out, "Latency by percentile")?;
-    let names = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %"];
-    // "0 %" and "50 %" would touch the next label: the median has its line only.
-    for (decade, name) in (0..).zip(names) {
-        let at = 10f64.powi(decade);
-        if x.holds(at) {
-            vertical(out, x.at(at), name)?;
-        }
-    }
-    vertical(out, x.at(2.0), if x.at(10.0) - x.at(2.0) > 40.0 { "50 %" } else { "" })?;
+    let names = ["p50", "p90", "p99", "p99.9", "p99.99", "p99.999", "p99.9999"];
+    let places = [2.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
+    let named = places.into_iter().zip(names).filter(|(at, _)| x.holds(*at));
+    vertical_ticks(out, named.map(|(at, name)| (x.at(at), name.to_owned())))?;
     horizontal_ticks(out, &y, &time_unit(high))?;
     write!(out, "<path class=\"curve\" d=\"M{:.1} {:.1}", x.at(first.0), y.at(first.1))?;
     for (scarcity, value) in &points[1..] {
@@ -147,10 +142,8 @@ pub(super) fn histogram(out: &mut String, latency: &Latency) -> Result {
     writeln!(out, "<figure>\n<figcaption>samples by latency</figcaption>")?;
     open(out, "Samples by latency")?;
     let (unit, scale) = time_unit(x.high);
-    let ticks = x.ticks();
-    for tick in &ticks {
-        vertical(out, x.at(*tick), &format!("{} {unit}", short(tick / scale)))?;
-    }
+    let ticks = x.ticks().into_iter();
+    vertical_ticks(out, ticks.map(|tick| (x.at(tick), format!("{} {unit}", short(tick / scale)))))?;
     horizontal_ticks(out, &y, &("", 1.0))?;
     write!(out, "<path class=\"bars\" d=\"")?;
     let width = (RIGHT - LEFT) / f64::from(STEPS);
@@ -225,18 +218,29 @@ fn open(out: &mut String, what: &str) -> Result {
     )
 }
 
-fn vertical(out: &mut String, at: f64, name: &str) -> Result {
-    writeln!(
-        out,
-        "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{BOTTOM}\"/>"
-    )?;
-    // A label at an end of the axis stays on the page.
-    let anchor = if at > RIGHT - 20.0 { "end" } else { "middle" };
-    writeln!(
-        out,
-        "<text x=\"{at:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{name}</text>",
-        BOTTOM + 16.0
-    )
+/// Lines with names below them; a name that would touch the one before is left out.
+fn vertical_ticks(out: &mut String, ticks: impl Iterator<Item = (f64, String)>) -> Result {
+    /// About the width of a character, in a face that is rather wide.
+    const CHARACTER: f64 = 6.5;
+    let mut taken = 0.0;
+    for (at, name) in ticks {
+        writeln!(
+            out,
+            "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{BOTTOM}\"/>"
+        )?;
+        let half = name.chars().map(|_| CHARACTER).sum::<f64>() / 2.0;
+        // A name at the end of the axis stays on the page.
+        let middle = at.min(WIDTH - half);
+        if middle - half > taken {
+            let below = BOTTOM + 16.0;
+            writeln!(
+                out,
+                "<text x=\"{middle:.1}\" y=\"{below}\" text-anchor=\"middle\">{name}</text>"
+            )?;
+            taken = middle + half;
+        }
+    }
+    Ok(())
 }
 
 fn horizontal_ticks(out: &mut String, y: &Axis, (unit, scale): &(&str, f64)) -> Result {
