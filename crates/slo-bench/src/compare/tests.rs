@@ -135,7 +135,7 @@ fn pairs_taken_in_turn_show_what_varies_between_them() {
     let mut rng = Rng::with_seed(2);
     let mut taken = |factor| sections(Service::Independent.latency(10_000, factor, &mut rng));
     let alternating: Vec<_> =
-        [1.06, 0.94, 1.05, 0.95].map(|factor| (taken(1.0), taken(factor))).into();
+        [1.12, 0.96, 1.10, 0.97].map(|factor| (taken(1.0), taken(factor))).into();
     let steady: Vec<_> = [1.06, 1.05, 1.06, 1.05].map(|factor| (taken(1.0), taken(factor))).into();
     let median = |pairs: &[(Vec<Section>, Vec<Section>)]| {
         let pairs: Vec<_> = pairs.iter().map(|(base, head)| (&base[..], &head[..])).collect();
