@@ -150,7 +150,7 @@ mod tests {
     fn a_histogram_is_one_string_and_comes_back_from_it() {
         let histogram = histogram([0, 1, 2047, 2048, 123_456_789, HISTOGRAM_NS_MAX, u64::MAX]);
         let text = serde_json::to_string(&histogram).unwrap();
-        assert!(text.starts_with("\"HISTFAAAA"), "{text}");
+        assert!(text.starts_with("\"HISTFA"), "{text}");
         assert_eq!(serde_json::from_str::<LatencyHistogram>(&text).unwrap(), histogram);
     }
 
