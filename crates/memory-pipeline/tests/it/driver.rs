@@ -8,6 +8,7 @@ use memory_pipeline::{
     Config, Error, MemoryOptimizer, Replay, ReplayConfig, ReplayInFlight, Timing,
 };
 
+use crate::driver_ledger::{Ledger, Tally};
 use crate::kernels::{Mixer, fill_all, mixed, numbers};
 
 const BATCH_LEN: usize = 5;
@@ -27,63 +28,8 @@ pub(crate) fn is_backend_built() -> bool {
     !is_missing
 }
 
-/// What became of the batches, runs or schedules of one case, or of many, and of their buffers.
-#[derive(Debug, Default)]
-struct Ledger {
-    submitted: u64,
-    came_back: u64,
-    /// Submitted and named by an error.
-    named: u64,
-    /// Given back, or refused because too many buffers had been given up.
-    refused: u64,
-    /// Buffers that nobody may use again.
-    given_up: u64,
-    /// Whether that was told.
-    is_closed: bool,
-    /// Page-locked and registered pieces of memory that the driver never got back.
-    kept: u64,
-    errors: Vec<gpu_core::Error>,
-}
-
-impl Ledger {
-    /// Takes an error that must be the device's.
-    fn note(&mut self, error: Error) {
-        match error {
-            Error::Batch { source, .. } | Error::Device(source) => self.errors.push(source),
-            Error::Closed | Error::Exhausted { .. } => self.is_closed = true,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Goes on a journey.
-    fn take(&mut self, device: &Device, journey: Journey) {
-        if let Err(error) = journey(device, self) {
-            self.note(error);
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        assert_eq!(other.submitted, other.came_back + other.named, "every batch, once");
-        self.submitted += other.submitted;
-        self.came_back += other.came_back;
-        self.named += other.named;
-        self.refused += other.refused;
-        self.given_up += other.given_up;
-        self.kept += other.kept;
-    }
-}
-
-impl std::fmt::Display for Ledger {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { submitted, came_back, named, refused, kept, .. } = self;
-        write!(formatter, "{submitted} submitted, {came_back} came back right, {named} named by ")?;
-        write!(formatter, "an error, 0 lost; {refused} refused; {kept} slabs kept for ever, ")?;
-        write!(formatter, "0 buffers reused early")
-    }
-}
-
 /// Something that a user does with a pipeline on a device; an error is of what had to be there first.
-type Journey = fn(&Device, &mut Ledger) -> Result<(), Error>;
+pub(crate) type Journey = fn(&Device, &mut Ledger) -> Result<(), Error>;
 
 fn pipeline(device: &Device, config: Config) -> Result<MemoryOptimizer<Mixer>, Error> {
     MemoryOptimizer::new(device, Mixer::on(device)?, config)
@@ -128,8 +74,9 @@ fn submit<'a>(
 fn complete(pipeline: &mut MemoryOptimizer<Mixer>, waiting: &mut Waiting<'_>, ledger: &mut Ledger) {
     let (number, content) = waiting.pop_front().unwrap();
     match pipeline.complete() {
-        Ok(done) => {
-            let done = done.expect("it was submitted");
+        // Lost: the ledger will show it.
+        Ok(None) => {}
+        Ok(Some(done)) => {
             assert_eq!((done.index, &*done.input), (number, content));
             assert_eq!(*done.output, *mixed(content, BATCH_LEN), "batch {number}");
             ledger.came_back += 1;
@@ -218,8 +165,8 @@ fn runs(device: &Device, ledger: &mut Ledger) -> Result<(), Error> {
             submit(&mut pipeline, content, &mut waiting, ledger);
         }
     }
-    // Dropped with the pipeline, what is in flight never comes back; its buffers do.
-    ledger.submitted -= waiting.len() as u64;
+    // What is in flight goes with the pipeline; its buffers come back.
+    ledger.dropped += waiting.len() as u64;
     let pools = [pipeline.inputs().clone(), pipeline.outputs().clone()];
     drop(pipeline);
     for pool in pools {
@@ -255,7 +202,11 @@ fn schedules(device: &Device, ledger: &mut Ledger) -> Result<(), Error> {
         std::mem::swap(&mut first, &mut second);
     }
     match second.launch() {
-        Ok(in_flight) => drop(in_flight),
+        Ok(in_flight) => {
+            ledger.submitted += 1;
+            ledger.dropped += 1;
+            drop(in_flight);
+        }
         Err(failed) => ledger.note(failed.error),
     }
     Ok(())
@@ -298,7 +249,7 @@ fn judge(driver: &FakeDriver, seed: u64, fail: Fail, journey: Journey) -> Ledger
         assert!(ledger.errors.len() <= 1, "{case}: {ledger:?}");
         assert_eq!(ledger.given_up, 0, "{case}: one failure costs no buffer");
     }
-    assert_eq!(driver.violations(), Vec::<String>::new(), "{case}");
+    ledger.violations = driver.violations();
     let alive = driver.alive();
     assert!(alive.keys().all(|kind| is_explained(kind, &failed)), "{case}: {alive:?}, {failed:?}");
     let of_the_host = ["page-locked memory", "registered memory"];
@@ -315,13 +266,12 @@ fn matrix(driver: &FakeDriver, journey: Journey) {
     let total: u64 = counts.values().sum();
     for lasting in Lasting::ALL {
         let code = if lasting == Lasting::Sticky { STICKY } else { ODD };
-        let mut sum = Ledger::default();
-        let mut cases = 0;
+        let mut tally = Tally::default();
         let mut run = |function: Option<&'static str>, calls: u64| {
             for first in 0..calls {
                 let fail = Fail { function, first, lasting, code };
-                sum.add(&judge(driver, first, fail, journey));
-                cases += 1;
+                let ledger = judge(driver, first, fail, journey);
+                tally.add(&format!("seed {first}, {fail:?}"), ledger);
             }
         };
         run(None, total + 1);
@@ -330,7 +280,13 @@ fn matrix(driver: &FakeDriver, journey: Journey) {
             run(Some(&*name.clone().leak()), count);
         }
         let functions = counts.len();
-        println!("{lasting:?}, {total} calls of {functions} functions, {cases} cases: {sum}");
+        let (ended, planned) = (tally.cases, 2 * total + 1);
+        println!(
+            "{lasting:?}, {total} calls of {functions} functions: {ended} of {planned} cases ran to their end, {tally}; {}",
+            tally.promises()
+        );
+        assert_eq!(ended, planned, "any call, each call of each function, and no failure at all");
+        tally.assert_whole();
     }
 }
 
@@ -358,8 +314,7 @@ fn every_call_under_schedules_may_fail_in_every_way() {
 /// Fails every operation of `journey` on the simulated host, once, from then on, and for good.
 fn host_matrix(journey: Journey) {
     for lasting in Lasting::ALL {
-        let mut sum = Ledger::default();
-        let mut cases = 0;
+        let mut tally = Tally::default();
         for operation in Operation::ALL {
             for index in 0.. {
                 let plan = FaultPlan::none();
@@ -371,19 +326,21 @@ fn host_matrix(journey: Journey) {
                 let device = Device::host_simulated(index).with_faults(plan);
                 let mut ledger = Ledger::default();
                 ledger.take(&device, journey);
-                let case = format!("{lasting:?}, {operation} {index}: {ledger:?}");
+                let case = format!("{lasting:?}, {operation} {index}");
                 let is_injected = |error: &gpu_core::Error| error.to_string().contains("injected");
-                assert!(ledger.errors.iter().all(is_injected), "{case}");
-                assert_eq!((ledger.given_up, ledger.is_closed), (0, false), "{case}");
-                assert!(lasting != Lasting::Once || ledger.errors.len() <= 1, "{case}");
-                cases += 1;
-                sum.add(&ledger);
-                if ledger.errors.is_empty() {
+                assert!(ledger.errors.iter().all(is_injected), "{case}: {ledger:?}");
+                assert_eq!((ledger.given_up, ledger.is_closed), (0, false), "{case}: {ledger:?}");
+                assert!(lasting != Lasting::Once || ledger.errors.len() <= 1, "{case}: {ledger:?}");
+                let is_last = ledger.errors.is_empty();
+                tally.add(&case, ledger);
+                if is_last {
                     break;
                 }
             }
         }
-        println!("{lasting:?}, every operation of the simulated host, {cases} cases: {sum}");
+        let cases = tally.cases;
+        println!("{lasting:?}, every operation of the simulated host, {cases} cases: {tally}");
+        tally.assert_whole();
     }
 }
 

@@ -6,6 +6,7 @@
 mod allocations;
 mod calibration;
 mod driver;
+mod driver_ledger;
 mod driver_schedules;
 mod driver_steady;
 mod endings;
