@@ -96,23 +96,58 @@ impl ReplayConfig {
 ///
 /// ```compile_fail,E0382
 /// # use memory_pipeline::{Error, Replay, Stage};
-/// fn peek<S: Stage<Output = u8>>(replay: Replay<S>) -> Result<u8, Error> {
+/// fn peek<S: Stage<Output = u8>>(
+///     replay: Replay<S>,
+///     other: Replay<S>,
+/// ) -> Result<u8, Error> {
 ///     let in_flight = replay.launch()?;
-///     let first = replay.outputs().next().unwrap()[0];
+///     let first = replay.outputs().next().map_or(0, |output| output[0]);
 ///     in_flight.wait()?;
 ///     Ok(first)
 /// }
+/// ```
+///
+/// While another one is in flight, it can be read:
+///
+/// ```
+/// # use memory_pipeline::{Error, Replay, Stage};
+/// # fn peek<S: Stage<Output = u8>>(
+/// #     replay: Replay<S>,
+/// #     other: Replay<S>,
+/// # ) -> Result<u8, Error> {
+///     let in_flight = other.launch()?;
+/// #     let first = replay.outputs().next().map_or(0, |output| output[0]);
+/// #     in_flight.wait()?;
+/// #     Ok(first)
+/// # }
 /// ```
 ///
 /// Nor by a slice that was taken before:
 ///
 /// ```compile_fail,E0505
 /// # use memory_pipeline::{Error, Replay, Stage};
-/// fn peek<S: Stage<Output = u8>>(replay: Replay<S>) -> Result<u8, Error> {
-///     let first = replay.outputs().next().unwrap();
+/// fn peek<S: Stage<Output = u8>>(
+///     replay: Replay<S>,
+///     other: Replay<S>,
+/// ) -> Result<u8, Error> {
+///     let first = replay.outputs().next();
 ///     replay.launch()?.wait()?;
-///     Ok(first[0])
+///     Ok(first.map_or(0, |output| output[0]))
 /// }
+/// ```
+///
+/// Of the one that stays, it can be read all along:
+///
+/// ```
+/// # use memory_pipeline::{Error, Replay, Stage};
+/// # fn peek<S: Stage<Output = u8>>(
+/// #     replay: Replay<S>,
+/// #     other: Replay<S>,
+/// # ) -> Result<u8, Error> {
+/// #     let first = replay.outputs().next();
+///     other.launch()?.wait()?;
+/// #     Ok(first.map_or(0, |output| output[0]))
+/// # }
 /// ```
 pub struct Replay<S: Stage> {
     /// First, so that they are dropped first: they wait for the lanes before anything else goes.

@@ -15,41 +15,107 @@ use crate::error::{Error, Result};
 /// Submitting moves it into the pipeline, so what a copy may still use cannot be read:
 ///
 /// ```compile_fail,E0382
-/// # use memory_pipeline::{Lease, MemoryOptimizer, Rejected, Stage};
+/// # use memory_pipeline::{Error, Lease, MemoryOptimizer, Stage};
 /// fn peek<S: Stage<Input = u8>>(
 ///     pipeline: &mut MemoryOptimizer<S>,
 ///     lease: Lease<u8>,
-/// ) -> Result<u8, Rejected<u8>> {
+/// ) -> Result<u8, Error> {
 ///     pipeline.submit(lease)?;
 ///     Ok(lease[0])
 /// }
 /// ```
 ///
+/// It could if another lease had gone:
+///
+/// ```
+/// # use memory_pipeline::{Error, Lease, MemoryOptimizer, Stage};
+/// # fn peek<S: Stage<Input = u8>>(
+/// #     pipeline: &mut MemoryOptimizer<S>,
+/// #     lease: Lease<u8>,
+/// # ) -> Result<u8, Error> {
+///     pipeline.submit(pipeline.acquire()?)?;
+/// #     Ok(lease[0])
+/// # }
+/// ```
+///
 /// Nor through a slice that was taken before:
 ///
 /// ```compile_fail,E0505
-/// # use memory_pipeline::{Lease, MemoryOptimizer, Rejected, Stage};
+/// # use memory_pipeline::{Error, Lease, MemoryOptimizer, Stage};
 /// fn peek<S: Stage<Input = u8>>(
 ///     pipeline: &mut MemoryOptimizer<S>,
 ///     lease: Lease<u8>,
-/// ) -> Result<u8, Rejected<u8>> {
+/// ) -> Result<u8, Error> {
 ///     let bytes: &[u8] = &lease;
 ///     pipeline.submit(lease)?;
 ///     Ok(bytes[0])
 /// }
 /// ```
 ///
+/// Again, it could if another lease had gone:
+///
+/// ```
+/// # use memory_pipeline::{Error, Lease, MemoryOptimizer, Stage};
+/// # fn peek<S: Stage<Input = u8>>(
+/// #     pipeline: &mut MemoryOptimizer<S>,
+/// #     lease: Lease<u8>,
+/// # ) -> Result<u8, Error> {
+/// #     let bytes: &[u8] = &lease;
+///     pipeline.submit(pipeline.acquire()?)?;
+/// #     Ok(bytes[0])
+/// # }
+/// ```
+///
+/// Nor can it be submitted twice:
+///
+/// ```compile_fail,E0382
+/// # use memory_pipeline::{Error, Lease, MemoryOptimizer, Stage};
+/// fn twice<S: Stage<Input = u8>>(
+///     pipeline: &mut MemoryOptimizer<S>,
+///     lease: Lease<u8>,
+/// ) -> Result<u64, Error> {
+///     pipeline.submit(lease)?;
+///     Ok(pipeline.submit(lease)?)
+/// }
+/// ```
+///
+/// Two leases can:
+///
+/// ```
+/// # use memory_pipeline::{Error, Lease, MemoryOptimizer, Stage};
+/// # fn twice<S: Stage<Input = u8>>(
+/// #     pipeline: &mut MemoryOptimizer<S>,
+/// #     lease: Lease<u8>,
+/// # ) -> Result<u64, Error> {
+///     pipeline.submit(pipeline.acquire()?)?;
+/// #     Ok(pipeline.submit(lease)?)
+/// # }
+/// ```
+///
 /// Nor can it go into two pipelines:
 ///
 /// ```compile_fail,E0382
-/// # use memory_pipeline::{Lease, MemoryOptimizer, Rejected, Stage};
-/// fn twice<S: Stage<Input = u8>>(
-///     pipelines: &mut [MemoryOptimizer<S>; 2],
+/// # use memory_pipeline::{Error, Lease, MemoryOptimizer, Stage};
+/// fn both<S: Stage<Input = u8>>(
+///     [first, second]: [&mut MemoryOptimizer<S>; 2],
 ///     lease: Lease<u8>,
-/// ) -> Result<u64, Rejected<u8>> {
-///     pipelines[0].submit(lease)?;
-///     pipelines[1].submit(lease)
+/// ) -> Result<u64, Error> {
+///     first.submit(lease)?;
+///     Ok(second.submit(lease)?)
 /// }
+/// ```
+///
+/// A lease for each can:
+///
+/// ```
+/// # use memory_pipeline::{Error, Lease, MemoryOptimizer, Stage};
+/// # fn both<S: Stage<Input = u8>>(
+/// #     [first, second]: [&mut MemoryOptimizer<S>; 2],
+/// #     lease: Lease<u8>,
+/// # ) -> Result<u64, Error> {
+///     first.submit(first.acquire()?)?;
+/// #     Ok(second.submit(lease)?)
+/// # }
 /// ```
 ///
 /// Before it is submitted it can be read, and after it came back:

@@ -21,3 +21,4 @@ mod refusals;
 mod replays;
 mod reports;
 mod staging;
+mod twins;
