@@ -50,12 +50,28 @@ impl Stream {
     /// # Safety
     /// `from` must stay allocated and unwritten until this stream has passed the copy, seen by
     /// [`synchronize`](Self::synchronize), [`settle`](Self::settle) or an [`Event`]. Page-locked memory is needed for the copy to be asynchronous.
-    /// Inside a [`capture`](Self::capture) this holds for every replay: `from` must stay allocated for as long as the graph
-    /// may be replayed, and may be written between replays that were seen to be done.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the lengths differ; [`Error::Capturing`] inside a [`capture`](Self::capture), whichever thread began it: see
+    /// [`upload_for_replays`](Self::upload_for_replays); otherwise what the driver says.
+    pub unsafe fn upload<T: Pod>(&self, from: &[T], to: DeviceSliceMut<'_, T>) -> Result<()> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.queue_upload(from, to, Tenure::Lent) }
+    }
+
+    /// Queues a copy from the host that may become part of a graph.
+    ///
+    /// # Safety
+    /// As for [`upload`](Self::upload), and inside a [`capture`](Self::capture), which another thread may have begun, for every
+    /// replay: `from` must stay allocated for as long as the graph may be replayed, and is written only between replays that were seen to be done.
     ///
     /// # Errors
     /// [`Error::Length`] if the lengths differ; otherwise what the driver says.
-    pub unsafe fn upload<T: Pod>(&self, from: &[T], to: DeviceSliceMut<'_, T>) -> Result<()> {
+    pub unsafe fn upload_for_replays<T: Pod>(
+        &self,
+        from: &[T],
+        to: DeviceSliceMut<'_, T>,
+    ) -> Result<()> {
         // SAFETY: the caller's promise is the same.
         unsafe { self.queue_upload(from, to, Tenure::Kept) }
     }
@@ -64,12 +80,28 @@ impl Stream {
     ///
     /// # Safety
     /// `to` must stay allocated, unread and unwritten until this stream has passed the copy.
-    /// Inside a [`capture`](Self::capture) this holds for every replay: `to` must stay allocated for as long as the graph
-    /// may be replayed, and may be read and written between replays that were seen to be done.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the lengths differ; [`Error::Capturing`] inside a [`capture`](Self::capture), whichever thread began it: see
+    /// [`download_for_replays`](Self::download_for_replays); otherwise what the driver says.
+    pub unsafe fn download<T: Pod>(&self, from: DeviceSlice<'_, T>, to: &mut [T]) -> Result<()> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.queue_download(from, to, Tenure::Lent) }
+    }
+
+    /// Queues a copy to the host that may become part of a graph.
+    ///
+    /// # Safety
+    /// As for [`download`](Self::download), and inside a [`capture`](Self::capture), which another thread may have begun, for every
+    /// replay: `to` must stay allocated for as long as the graph may be replayed, and is read and written only between replays that were seen to be done.
     ///
     /// # Errors
     /// [`Error::Length`] if the lengths differ; otherwise what the driver says.
-    pub unsafe fn download<T: Pod>(&self, from: DeviceSlice<'_, T>, to: &mut [T]) -> Result<()> {
+    pub unsafe fn download_for_replays<T: Pod>(
+        &self,
+        from: DeviceSlice<'_, T>,
+        to: &mut [T],
+    ) -> Result<()> {
         // SAFETY: the caller's promise is the same.
         unsafe { self.queue_download(from, to, Tenure::Kept) }
     }

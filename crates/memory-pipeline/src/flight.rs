@@ -21,11 +21,26 @@ pub(crate) struct Flight<I: Pod, O: Pod> {
     /// a panic while waiting included, leaks them.
     leases: ManuallyDrop<Option<(Lease<I>, Lease<O>)>>,
     lanes: Arc<Lanes>,
+    journeys: Journeys,
+}
+
+/// How often the copies of a flight run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Journeys {
+    /// Once. They are refused where they would become part of a graph, into which a stage may have drawn the lanes: the
+    /// leases would be let go while the graph still names them.
+    One,
+    /// With every replay of the graph that they are recorded in, whose owner holds the flight.
+    Replayed,
 }
 
 impl<I: Pod, O: Pod> Flight<I, O> {
-    pub(crate) fn new(lanes: Arc<Lanes>, input: Lease<I>, output: Lease<O>) -> Self {
-        Self { leases: ManuallyDrop::new(Some((input, output))), lanes }
+    pub(crate) fn new(
+        lanes: Arc<Lanes>,
+        (input, output): (Lease<I>, Lease<O>),
+        journeys: Journeys,
+    ) -> Self {
+        Self { leases: ManuallyDrop::new(Some((input, output))), lanes, journeys }
     }
 
     /// Elements of input and output.
@@ -37,16 +52,27 @@ impl<I: Pod, O: Pod> Flight<I, O> {
     /// Queues the copy of the input to the device.
     pub(crate) fn upload(&self, to: DeviceSliceMut<'_, I>) -> gpu_core::Result<()> {
         let (input, _) = self.leases.as_ref().expect(HELD);
-        // SAFETY: the lease stays in this flight, where nobody writes to it, until the caller of `land` has seen
-        // the copy done or `settle` has waited for its lane; if that wait fails the memory is never freed or reused.
-        unsafe { self.lanes.upload.upload(input, to) }
+        let lane = &self.lanes.upload;
+        match self.journeys {
+            // SAFETY: the lease stays in this flight, where nobody writes to it, until the caller of `land` has seen the
+            // copy done or `settle` has waited for its lane; if that wait fails the memory is never freed or reused.
+            Journeys::One => unsafe { lane.upload(input, to) },
+            // SAFETY: as above; and whoever owns the graph holds this flight for as long, and writes through `input_mut` only
+            // while no replay runs.
+            Journeys::Replayed => unsafe { lane.upload_for_replays(input, to) },
+        }
     }
 
     /// Queues the copy of the output to the host.
     pub(crate) fn download(&mut self, from: DeviceSlice<'_, O>) -> gpu_core::Result<()> {
         let (_, output) = self.leases.as_mut().expect(HELD);
-        // SAFETY: as for `upload`; nobody reads or writes the lease while it is in this flight.
-        unsafe { self.lanes.download.download(from, output) }
+        let lane = &self.lanes.download;
+        match self.journeys {
+            // SAFETY: as for `upload`; nobody reads or writes the lease while it is in this flight.
+            Journeys::One => unsafe { lane.download(from, output) },
+            // SAFETY: as for `upload`; and it is read through `output` only while no replay runs.
+            Journeys::Replayed => unsafe { lane.download_for_replays(from, output) },
+        }
     }
 
     /// The input, to be written.
@@ -119,7 +145,7 @@ mod tests {
         let pool = PinnedMemoryPool::new(&device, PoolConfig::uniform::<u8>(2, 1)).unwrap();
         let lanes = Arc::new(Lanes::new(&device).unwrap());
         let (input, output) = (pool.acquire::<u8>(1).unwrap(), pool.acquire::<u8>(1).unwrap());
-        let mut flight = Flight::new(lanes, input, output);
+        let mut flight = Flight::new(lanes, (input, output), Journeys::One);
         assert!(flight.end(Err(gpu_core::Error::NoDevice)).is_none());
         drop(flight);
         let stats = pool.stats();
@@ -128,5 +154,21 @@ mod tests {
         let all_out =
             crate::Error::Exhausted { buffer_bytes: 1, capacity: 2, leased: 0, quarantined: 2 };
         assert_eq!(error, all_out);
+    }
+
+    #[test]
+    fn copies_of_one_journey_never_become_part_of_a_graph() {
+        for (journeys, is_recorded) in [(Journeys::One, false), (Journeys::Replayed, true)] {
+            let device = Device::host();
+            let pool = PinnedMemoryPool::new(&device, PoolConfig::uniform::<u8>(2, 1)).unwrap();
+            let lanes = Arc::new(Lanes::new(&device).unwrap());
+            let leases = (pool.acquire::<u8>(1).unwrap(), pool.acquire::<u8>(1).unwrap());
+            let mut flight = Flight::new(Arc::clone(&lanes), leases, journeys);
+            let mut slot = device.buffer::<u8>(1).unwrap();
+            // As after a stage that waited for an event of somebody's capture.
+            let up = lanes.upload.capture(|| flight.upload(slot.view_mut()));
+            let down = lanes.download.capture(|| flight.download(slot.view()));
+            assert_eq!((up.is_ok(), down.is_ok()), (is_recorded, is_recorded), "{journeys:?}");
+        }
     }
 }

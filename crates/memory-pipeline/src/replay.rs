@@ -10,7 +10,7 @@ use gpu_core::{Device, DeviceSlice, DeviceSliceMut, Graph, Stream};
 
 use crate::config::DEPTH_MAX;
 use crate::error::{Error, Result, Step};
-use crate::flight::Flight;
+use crate::flight::{Flight, Journeys};
 use crate::lane::Lanes;
 use crate::passage::Passage;
 use crate::pool::{BUFFERS_MAX, PinnedMemoryPool, PoolConfig};
@@ -208,7 +208,7 @@ impl<S: Stage> Replay<S> {
             let mut output = outputs.acquire(largest.output)?;
             input.resize(len.input)?;
             output.resize(len.output)?;
-            Ok(Flight::new(Arc::clone(&lanes), input, output))
+            Ok(Flight::new(Arc::clone(&lanes), (input, output), Journeys::Replayed))
         };
         let mut flights = config.copies().map(flight).collect::<Result<Vec<_>>>()?;
         let slots = 0..config.depth.min(copies);

@@ -93,13 +93,13 @@ fn captured_journey() -> Result<Vec<f64>> {
         first.record(&fork)?;
         second.wait(&fork)?;
         // SAFETY: `input` is written between replays that were waited for; dropping it waits for the device.
-        unsafe { second.upload(&input, x.view_mut()) }?;
+        unsafe { second.upload_for_replays(&input, x.view_mut()) }?;
         second.record(&join)?;
         first.wait(&join)?;
         let args = AffineArgs { x: x.view(), y: y.view_mut(), factor: 3.0, offset: 1.0 };
         first.launch(&prepared, args)?;
         // SAFETY: `output` is read after replays that were waited for; dropping it waits for the device.
-        unsafe { first.download(y.view(), &mut output) }
+        unsafe { first.download_for_replays(y.view(), &mut output) }
     })?;
     for value in [0.0, 2.0] {
         input.fill(value);

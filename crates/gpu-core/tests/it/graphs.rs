@@ -109,7 +109,7 @@ impl<'a> Ring<'a> {
                     upload.wait(computed)?;
                 }
                 // SAFETY: the ring outlives the graph, and is touched between replays that were waited for.
-                unsafe { upload.upload(&self.input[slot], x.view_mut()) }?;
+                unsafe { upload.upload_for_replays(&self.input[slot], x.view_mut()) }?;
                 upload.record(uploaded)?;
                 if waits[1] {
                     compute.wait(uploaded)?;
@@ -125,7 +125,7 @@ impl<'a> Ring<'a> {
                     download.wait(computed)?;
                 }
                 // SAFETY: as above.
-                unsafe { download.download(y.view(), &mut self.output[slot]) }?;
+                unsafe { download.download_for_replays(y.view(), &mut self.output[slot]) }?;
                 download.record(downloaded)?;
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gpu_core::{Device, Event, Stream};
 
 use crate::error::Result;
-use crate::flight::Flight;
+use crate::flight::{Flight, Journeys};
 use crate::lane::Lanes;
 use crate::pool::{PinnedMemoryPool, PoolConfig};
 use crate::slot::{BatchLen, Slot, nanoseconds};
@@ -53,7 +53,7 @@ impl Link {
         let lanes = Arc::new(Lanes::new(device)?);
         let flight = || {
             let (input, output) = (pool.acquire(chunk_bytes)?, pool.acquire(chunk_bytes)?);
-            Ok(Flight::new(Arc::clone(&lanes), input, output))
+            Ok(Flight::new(Arc::clone(&lanes), (input, output), Journeys::One))
         };
         let len = BatchLen { input: chunk_bytes, output: chunk_bytes };
         Ok(Self {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Batch, MemoryOptimizer, place};
 use crate::error::{Error, Rejected, Result, Step};
-use crate::flight::Flight;
+use crate::flight::{Flight, Journeys};
 use crate::passage::Passage;
 use crate::pool::Lease;
 use crate::report::BatchRecord;
@@ -28,7 +28,7 @@ impl<S: Stage> MemoryOptimizer<S> {
         };
         let batch = self.submitted;
         self.started.get_or_insert_with(|| self.clock.now());
-        let mut flight = Flight::new(Arc::clone(&self.lanes), input, output);
+        let mut flight = Flight::new(Arc::clone(&self.lanes), (input, output), Journeys::One);
         if let Err((step, source)) = self.queue(batch, &mut flight) {
             let input = flight.settle().map(|(input, _)| input);
             return Err(Rejected { error: Error::Batch { batch, step, source }, input });
