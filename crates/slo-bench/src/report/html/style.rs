@@ -29,5 +29,5 @@ figure text{fill:var(--text);font:11px system-ui,sans-serif}
 .figures b{text-align:right;font-variant-numeric:tabular-nums}.figures i{grid-column:1/-1;height:.4rem;min-width:2px;margin-top:.15rem;border-radius:.2rem;background:var(--accent)}
 .figures .on{display:block;color:var(--soft);font-size:.85rem;padding-top:.6rem}
 .wide{overflow-x:auto;margin:.75rem 0}.wide svg{display:block;min-width:44rem}
-@media(max-width:40rem){.summary li{grid-template-columns:1fr max-content max-content}.summary li>span:last-child{grid-column:1/-1}.checks li{grid-template-columns:1fr}th,td{padding:.15rem .35rem}article{padding:.6rem}}
+@media(max-width:40rem){.summary li{grid-template-columns:1fr max-content max-content}.summary li>span:last-child{grid-column:1/-1}.checks li{grid-template-columns:1fr}table{font-size:.8rem}th,td{padding:.15rem .3rem}article{padding:.6rem}}
 ";
