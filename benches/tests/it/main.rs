@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod efficacy;
 mod pool;
 mod recorder;
 mod saturation;

@@ -84,6 +84,17 @@ pub enum Error {
     /// The device said no.
     #[error(transparent)]
     Device(#[from] gpu_core::Error),
+    /// A configuration of a trial whose result on fresh inputs is wrong.
+    #[cfg(feature = "workloads")]
+    #[error("`{subject}` at {point}, on fresh inputs: {mismatch}")]
+    Efficacy {
+        /// What is tried out.
+        subject: String,
+        /// The configuration.
+        point: String,
+        /// What is wrong.
+        mismatch: Box<kernel_tuner::Mismatch>,
+    },
     /// A frame or call that a workload refused. Its state is that of the last good one.
     #[error(
         "workload `{workload}`: frame {frame}, phase `{phase}`: {reason}; the state of the last good frame stands"
@@ -198,6 +209,10 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The tuner came to no choice.
+    #[cfg(feature = "workloads")]
+    #[error(transparent)]
+    Tuning(#[from] kernel_tuner::Error),
     /// A size that a workload does not have.
     #[error("workload `{workload}` has n = {expected}, not {n}")]
     WorkloadSize {
@@ -237,6 +252,10 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Device(error) => error.kind(),
+            #[cfg(feature = "workloads")]
+            Self::Tuning(error) => error.kind(),
+            #[cfg(feature = "workloads")]
+            Self::Efficacy { .. } => ErrorKind::Invalid,
             Self::OutputUnwritable { .. } => ErrorKind::Unavailable,
             Self::ContractDuplicate { .. }
             | Self::ContractFolder { .. }

@@ -48,6 +48,8 @@ mod attribution;
 mod compare;
 mod contract;
 mod dump;
+#[cfg(feature = "workloads")]
+pub mod efficacy;
 mod error;
 mod folder;
 mod frames;

@@ -13,8 +13,8 @@ use gpu_core::{
 use super::infer::{ARRIVALS, THREADS, parts_for};
 use super::outputs::{MU, U};
 use super::{
-    Agent, Coupling, Infer, InferArgs, OBSERVATIONS, OUTPUTS, OutputsRef, POLICIES, Parameters,
-    WINDOWS,
+    Agent, Coupling, Infer, InferArgs, OBSERVATIONS, OUTPUTS, Outputs, OutputsRef, POLICIES,
+    Parameters, WINDOWS,
 };
 use crate::source::{Tunable, check_len};
 
@@ -195,6 +195,14 @@ impl Inference {
         &self.resident.prepared
     }
 
+    /// Reads the outputs of the last call back, after what `stream` has queued.
+    ///
+    /// # Errors
+    /// What the copy fails with.
+    pub fn seen(&self, stream: &Stream) -> Result<Outputs> {
+        Ok(Outputs::from(OutputsRef::read(&stream.read_vec(self.outputs())?)))
+    }
+
     /// Reads the agent back, after what `stream` has queued.
     ///
     /// # Errors
@@ -226,8 +234,11 @@ impl Inference {
         Ok(())
     }
 
-    /// Fills everything that a call must write before it reads with NaN.
-    pub(crate) fn poison(&mut self, stream: &Stream) -> Result<()> {
+    /// Fills everything that a call must write before it reads with NaN, so that what a launch leaves out shows.
+    ///
+    /// # Errors
+    /// What the copies fail with.
+    pub fn poison(&mut self, stream: &Stream) -> Result<()> {
         let (_, next) = self.resident.halves();
         stream.write(&[f64::NAN; OUTPUTS], next.view_mut())?;
         let Buffers { foreseen, scratch, .. } = &mut self.resident.buffers;

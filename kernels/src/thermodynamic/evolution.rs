@@ -276,6 +276,16 @@ impl Evolution {
         self.prepared.program()
     }
 
+    /// Reads the observables of the last call back, after what `stream` has queued.
+    ///
+    /// # Errors
+    /// What the copy fails with.
+    pub fn seen(&self, stream: &Stream) -> Result<Observables> {
+        let mut observables = [0.0; OBSERVABLES];
+        stream.read(self.observables(), &mut observables)?;
+        Ok(Observables::from_device(observables))
+    }
+
     /// Reads the whole network back, after what `stream` has queued.
     ///
     /// # Errors
@@ -312,8 +322,11 @@ impl Evolution {
         Ok(())
     }
 
-    /// Fills everything that a call must write before it reads with NaN.
-    pub(crate) fn poison(&mut self, stream: &Stream) -> Result<()> {
+    /// Fills everything that a call must write before it reads with NaN, so that what a launch leaves out shows.
+    ///
+    /// # Errors
+    /// What the copies fail with.
+    pub fn poison(&mut self, stream: &Stream) -> Result<()> {
         let buffers = &mut self.buffers;
         for pairs in [&mut buffers.table, &mut buffers.rows] {
             stream.write(&vec![[f64::NAN; 2]; pairs.len()], pairs.view_mut())?;

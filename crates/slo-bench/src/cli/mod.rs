@@ -32,6 +32,8 @@
 //!
 //! Never panics on bad input and never prints twice: results go to stdout, one error line to stderr.
 
+#[cfg(feature = "workloads")]
+mod efficacy;
 mod ending;
 mod openslo;
 mod place;
@@ -48,6 +50,8 @@ pub use place::{DeviceChoice, Place, PlaceArgs};
 pub use session::{OutputArgs, Session, commit};
 pub use terminal::{Output, Terminal};
 
+#[cfg(feature = "workloads")]
+pub use efficacy::efficacy;
 #[cfg(feature = "workloads")]
 pub use speed::{Timed, Timing, device_plan, time, time_processor};
 #[cfg(feature = "workloads")]

@@ -200,6 +200,7 @@ pub(super) enum SectionName {
     Pipeline,
     Resilience,
     Tuning,
+    Efficacy,
     Contract,
 }
 
@@ -211,6 +212,7 @@ impl std::fmt::Display for SectionName {
             Self::Pipeline => "pipeline",
             Self::Resilience => "resilience",
             Self::Tuning => "tuning",
+            Self::Efficacy => "efficacy",
             Self::Contract => "contract",
         })
     }

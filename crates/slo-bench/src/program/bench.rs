@@ -3,7 +3,8 @@
 //! Never judges by fewer samples than the contract asks for.
 
 use gpu_core::BackendKind;
-use slo_bench::cli::{Subject, Terminal, Timing, device_plan, time_processor};
+use slo_bench::cli::{Subject, Terminal, Timing, device_plan, efficacy, time_processor};
+use slo_bench::efficacy::TrialName;
 use slo_bench::{Contract, Exit, Load, Machine, MeasurePlan, Reference, Section, Variant};
 
 use super::args::BenchArgs;
@@ -18,6 +19,9 @@ use super::validate::overlap;
 /// Frames through the pipeline where no file is given.
 const FRAMES_CUDA: u64 = 100_000;
 const FRAMES_HOST: u64 = 10_000;
+
+/// Blocks in which a tuned kernel is compared with its baseline.
+const EFFICACY_BLOCKS: usize = 200;
 
 pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
     let workloads = match &args.workload {
@@ -36,6 +40,11 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
         sections.push(setup.session.section(workload.name(), || latency(&setup, args, workload)));
     }
     sections.push(setup.session.section("pipeline", || pipeline(&setup)));
+    if args.workload.is_none() {
+        let names = &TrialName::ALL;
+        let tried = || efficacy(&setup.session, names, EFFICACY_BLOCKS);
+        sections.push(setup.session.section("efficacy", tried));
+    }
     for section in &sections {
         terminal.runs(&section.runs);
         terminal.figures(&section.figures);

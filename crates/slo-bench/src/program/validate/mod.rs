@@ -12,12 +12,13 @@ mod versions;
 
 use clap::ValueEnum as _;
 pub(super) use pipeline::overlap;
+use slo_bench::efficacy::{BLOCKS_MIN, TrialName};
 use slo_bench::{Exit, Section};
 
 use super::args::{SectionName, ValidateArgs};
 use super::setup::Setup;
 use super::{doctor, dump};
-use slo_bench::cli::Terminal;
+use slo_bench::cli::{Terminal, efficacy};
 
 /// How much of each thing is run. The size of the workloads is no part of it.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ struct Amount {
     /// Frames of each workload on which a GPU is compared with the optimised version.
     device_frames: u64,
     /// Elements that the tuned kernel sums.
-    tuning_len: u32,
+    tuning_len: usize,
     /// Samples of a contract on a GPU.
     samples_cuda: u64,
     /// Samples of a contract on the host.
@@ -83,6 +84,7 @@ fn section(name: SectionName, setup: &Setup<'_>, amount: &Amount) -> anyhow::Res
         SectionName::Pipeline => pipeline::section(setup, amount),
         SectionName::Resilience => resilience::section(setup),
         SectionName::Tuning => tuning::section(setup, amount),
+        SectionName::Efficacy => efficacy(&setup.session, &TrialName::ALL, BLOCKS_MIN),
         SectionName::Contract => contract::section(setup, amount),
     }
 }

@@ -2,14 +2,10 @@
 //!
 //! A configuration whose output is wrong fails the section, however fast it is.
 
-use std::collections::BTreeMap;
-
-use gpu_core::{
-    BackendKind, Device, DeviceBuffer, KernelImages, LaunchSpace, Module, Point, Prepared, Stream,
-};
+use gpu_core::{BackendKind, Device, KernelImages, Module, Prepared};
 use kernel_tuner::{
-    CandidateOutcome, Counts, Exhaustive, KernelTuner, Mismatch, Outcome, PerformanceTuner, Ready,
-    StopRule, Subject, Suggestion, Tuned, TunerConfig, Verdict as TuningVerdict,
+    CandidateOutcome, Counts, Exhaustive, KernelTuner, Outcome, PerformanceTuner, StopRule,
+    Subject, Suggestion, Tuned, TunerConfig, Verdict as TuningVerdict,
 };
 use kernels::Tunable;
 use kernels::active_inference::Infer;
@@ -17,7 +13,9 @@ use kernels::frame::{Act, Observable, Perceive, TrackingError};
 use kernels::matrix::{Gemm, GemmDirect, Transpose};
 use kernels::stencil::{Convolve, ConvolveDirect};
 use kernels::thermodynamic::{Evolve, EvolveResident};
-use kernels::vector::{ReduceSum, Saxpy, SumWorkspace};
+use kernels::vector::{ReduceSum, Saxpy};
+use slo_bench::cli::SEED;
+use slo_bench::efficacy::{Sum, Trial as _};
 use slo_bench::{Figure, Section, Verdict};
 
 use super::{Amount, profile};
@@ -26,7 +24,7 @@ use crate::program::setup::Setup;
 pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {
     let mut section = Section::new("tuning");
     let bar = setup.session.terminal.progress("tuning, reduce_sum", ReduceSum::SPACE.len() as u64);
-    let sum = Sum::new(setup.session.device(), &setup.session.images, amount.tuning_len);
+    let sum = drawn_sum(setup.session.device(), &setup.session.images, amount.tuning_len);
     let tuned = sum.and_then(|mut sum| tune(setup.session.device(), &mut sum, &mut |_| bar.inc(1)));
     bar.finish_and_clear();
     let tuned = tuned?;
@@ -105,6 +103,12 @@ fn fault(candidate: &CandidateOutcome) -> Option<String> {
     Some(format!("{}: {what}", candidate.point))
 }
 
+fn drawn_sum(device: &Device, images: &KernelImages, len: usize) -> anyhow::Result<Sum> {
+    let mut sum = Sum::new(device, images, len)?;
+    sum.redraw(&device.stream()?, SEED)?;
+    Ok(sum)
+}
+
 fn tune(
     device: &Device,
     subject: &mut dyn Subject,
@@ -115,74 +119,6 @@ fn tune(
     let mut tuner = PerformanceTuner::new(device, config)?;
     let mut search = Exhaustive::new(subject.space().len());
     Ok(tuner.tune_observed(subject, &mut search, observer)?)
-}
-
-/// The sum of whole numbers, which is exact in every order of additions.
-struct Sum {
-    name: String,
-    device: Device,
-    images: KernelImages,
-    prepared: BTreeMap<String, Prepared<ReduceSum>>,
-    input: DeviceBuffer<f64>,
-    output: DeviceBuffer<f64>,
-    workspace: SumWorkspace,
-    expected: f64,
-}
-
-impl Sum {
-    fn new(device: &Device, images: &KernelImages, len: u32) -> anyhow::Result<Self> {
-        let values: Vec<f64> = (0..len).map(|index| f64::from(index % 1000)).collect();
-        let mut input = device.buffer(values.len())?;
-        device.stream()?.write(&values, input.view_mut())?;
-        Ok(Self {
-            name: format!("reduce_sum of {len}"),
-            device: device.clone(),
-            images: images.clone(),
-            prepared: BTreeMap::new(),
-            input,
-            output: device.buffer(1)?,
-            workspace: SumWorkspace::new(device)?,
-            expected: values.iter().sum(),
-        })
-    }
-}
-
-impl Subject for Sum {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn space(&self) -> LaunchSpace {
-        ReduceSum::SPACE
-    }
-
-    /// 128 threads, a few elements each: what is written where nobody has tuned.
-    fn baseline(&self) -> Point {
-        ReduceSum::SPACE.point(0).expect("the space has an axis of threads and one of items")
-    }
-
-    fn prepare(&mut self, point: &Point) -> gpu_core::Result<Ready> {
-        let launch = ReduceSum::launch_at(point, self.input.len());
-        let prepared = ReduceSum::prepare(&self.device, &self.images, launch)?;
-        let attributes = prepared.attributes()?;
-        self.prepared.insert(point.to_string(), prepared);
-        Ok(Ready { launch, attributes })
-    }
-
-    fn enqueue(&mut self, point: &Point, stream: &Stream) -> gpu_core::Result<()> {
-        let prepared = &self.prepared[&point.to_string()];
-        let args = self.workspace.args(self.input.view(), self.output.view_mut());
-        stream.launch(prepared, args)
-    }
-
-    fn poison(&mut self, stream: &Stream) -> gpu_core::Result<()> {
-        stream.write(&[f64::NAN], self.output.view_mut())
-    }
-
-    fn verify(&mut self, stream: &Stream) -> gpu_core::Result<Result<(), Mismatch>> {
-        let sum = stream.read_vec(self.output.view())?;
-        Ok(Mismatch::compare("the sum", &[self.expected], &sum, 0.0))
-    }
 }
 
 /// Blocks on a multiprocessor as calculated, against what the driver says, for every launch of every kernel's space.
@@ -300,12 +236,12 @@ impl Compared {
 
 #[cfg(test)]
 mod tests {
-    use gpu_core::{Capability, KernelAttributes};
-    use kernel_tuner::Speedup;
+    use gpu_core::{Capability, KernelAttributes, LaunchSpace, Point, Stream};
+    use kernel_tuner::{Mismatch, Ready, Speedup};
 
     use super::*;
 
-    /// Leaves a wrong sum behind for one configuration.
+    /// Leaves the sum undone for one configuration.
     struct Lying {
         sum: Sum,
         lies_at: Point,
@@ -329,10 +265,9 @@ mod tests {
         }
 
         fn enqueue(&mut self, point: &Point, stream: &Stream) -> gpu_core::Result<()> {
-            self.sum.enqueue(point, stream)?;
             match *point == self.lies_at {
-                true => stream.write(&[0.5], self.sum.output.view_mut()),
-                false => Ok(()),
+                true => self.sum.poison(stream),
+                false => self.sum.enqueue(point, stream),
             }
         }
 
@@ -346,7 +281,7 @@ mod tests {
     }
 
     fn sum(device: &Device) -> Sum {
-        Sum::new(device, &KernelImages::at("nowhere"), 5000).unwrap()
+        drawn_sum(device, &KernelImages::at("nowhere"), 5000).unwrap()
     }
 
     fn tuned(device: &Device) -> Tuned {
