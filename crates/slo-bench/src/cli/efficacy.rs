@@ -8,7 +8,7 @@ use kernel_tuner::{Counts, StopRule, TunerConfig};
 use super::Session;
 use super::versions::SEED;
 use crate::efficacy::{
-    BLOCKS_MIN, Ceiling, Efficacy, EfficacyPlan, Sizes, TrialName, copy_rate, try_out,
+    BLOCKS_MIN, BoundBy, Efficacy, EfficacyPlan, Sizes, TrialName, copy_rate, try_out,
 };
 use crate::report::Section;
 use crate::verdict::Verdict;
@@ -81,16 +81,15 @@ fn add(section: &mut Section, efficacy: &Efficacy, label: &str) {
     let choice = choice.as_ref().map_or_else(|| "the baseline".to_owned(), ToString::to_string);
     let Counts { timed, refused, failed, wrong } = efficacy.counts;
     let seen = format!(
-        "{timed} right, {refused} refused, {failed} failed, {wrong} wrong in the search; {}",
+        "{choice} against {baseline_words}: {}; in the search {timed} right, {refused} refused, {failed} failed, \
+         {wrong} wrong",
         words(efficacy)
     );
     let name = format!("{subject}: baseline and choice are right on fresh inputs");
     section.check(name, failed == 0 && wrong == 0, seen);
-    for (side, us) in [
-        (format!("baseline: {baseline_words}"), efficacy.baseline_us),
-        (format!("choice: {choice}"), efficacy.choice_us),
-    ] {
-        let name = format!("{subject}, {side}; median of {blocks} blocks by events");
+    // What was chosen is no part of a figure's name, by which reports are compared.
+    for (side, us) in [("baseline", efficacy.baseline_us), ("choice", efficacy.choice_us)] {
+        let name = format!("{subject}, {side}: median of {blocks} blocks by events");
         section.figure(name, us, "us", label);
     }
     if let Some(gain) = efficacy.gain {
@@ -104,9 +103,9 @@ fn add(section: &mut Section, efficacy: &Efficacy, label: &str) {
         section.figure(name, clock_hz / 1e6, "MHz", label);
     }
     if let Some(roofline) = efficacy.roofline {
-        let ceiling = match roofline.ceiling {
-            Ceiling::Memory => "counted bytes at the measured rate of a copy",
-            Ceiling::Arithmetic => "counted operations on all lanes at the measured clock",
+        let ceiling = match roofline.bound_by {
+            BoundBy::Memory => "counted bytes at the measured rate of a copy",
+            BoundBy::Arithmetic => "counted operations on all lanes at the measured clock",
         };
         let calculated = format!("calculated for {label}");
         let sides = [("baseline", efficacy.baseline_us), ("choice", efficacy.choice_us)];
@@ -154,7 +153,7 @@ mod tests {
             blocks: BLOCKS_MIN,
             gain: Some(gain),
             clock_hz: Some(1.7e9),
-            roofline: Some(Roofline { floor_us: 100.0, ceiling: Ceiling::Memory }),
+            roofline: Some(Roofline { floor_us: 100.0, bound_by: BoundBy::Memory }),
         }
     }
 

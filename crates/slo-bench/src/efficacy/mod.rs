@@ -14,6 +14,6 @@ mod trial;
 
 pub use blocks::{Turns, interleave};
 pub use gain::Gain;
-pub use roofline::{Ceiling, Precision, Roofline, Work, copy_rate};
+pub use roofline::{BoundBy, Precision, Roofline, Work, copy_rate};
 pub use subject::{Product, Sizes, Sum, TrialName};
 pub use trial::{BLOCKS_MIN, Efficacy, EfficacyPlan, Trial, try_out};

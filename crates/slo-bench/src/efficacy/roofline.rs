@@ -31,7 +31,7 @@ pub enum Precision {
 
 /// What holds a kernel back at best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ceiling {
+pub enum BoundBy {
     /// Bytes at the measured rate of a copy.
     Memory,
     /// Multiplications and additions on all lanes at the measured clock.
@@ -44,7 +44,7 @@ pub struct Roofline {
     /// That time, in microseconds.
     pub floor_us: f64,
     /// What it is bound by.
-    pub ceiling: Ceiling,
+    pub bound_by: BoundBy,
 }
 
 /// Bytes of each buffer of the copy: larger than any cache.
@@ -75,14 +75,14 @@ impl Roofline {
         bytes_per_s: f64,
         clock_hz: Option<f64>,
     ) -> Option<Self> {
-        let bound = |seconds: f64, ceiling| Self { floor_us: seconds * 1e6, ceiling };
+        let bound = |seconds: f64, bound_by| Self { floor_us: seconds * 1e6, bound_by };
         let reaches_memory = work.bytes > u64::from(device.l2_bytes);
         let memory =
-            reaches_memory.then(|| bound(work.bytes as f64 / bytes_per_s, Ceiling::Memory));
+            reaches_memory.then(|| bound(work.bytes as f64 / bytes_per_s, BoundBy::Memory));
         let arithmetic = device.capability.zip(clock_hz).and_then(|(capability, clock_hz)| {
             let lanes = lanes(capability, work.precision)? * device.multiprocessors;
             let flops_per_s = 2.0 * f64::from(lanes) * clock_hz;
-            Some(bound(work.flops as f64 / flops_per_s, Ceiling::Arithmetic))
+            Some(bound(work.flops as f64 / flops_per_s, BoundBy::Arithmetic))
         });
         memory.into_iter().chain(arithmetic).max_by(|a, b| a.floor_us.total_cmp(&b.floor_us))
     }
@@ -129,11 +129,11 @@ mod tests {
         let flops = 57_446_400_000;
         let work = Work { bytes: 1 << 30, flops, precision: Precision::Single };
         let arithmetic = of(&work, Some(1.7e9)).unwrap();
-        assert_eq!(arithmetic.ceiling, Ceiling::Arithmetic);
+        assert_eq!(arithmetic.bound_by, BoundBy::Arithmetic);
         assert!((arithmetic.floor_us - 1000.0).abs() < 1e-6, "{arithmetic:?}");
         assert!((arithmetic.share(1250.0) - 0.8).abs() < 1e-9);
         let memory = of(&work, None).unwrap();
-        assert_eq!(memory.ceiling, Ceiling::Memory);
+        assert_eq!(memory.bound_by, BoundBy::Memory);
         assert!((memory.floor_us - 357.9).abs() < 0.1, "{memory:?}");
         let double = of(&Work { precision: Precision::Double, ..work }, Some(1.7e9)).unwrap();
         assert!((double.floor_us - 2000.0).abs() < 1e-6, "{double:?}");
