@@ -68,7 +68,7 @@ impl Timing {
 }
 
 impl Config {
-    /// Batches of `batch_len` elements through three slots, with two more queued one in 64 timed, staged by the caller's thread.
+    /// Batches of `batch_len` elements through three slots, with two more queued, one in 64 timed, staged by the caller's thread.
     pub const fn new(batch_len: usize) -> Self {
         Self { batch_len, depth: 3, ahead: 2, timing: Timing::SAMPLED, staging_threads: 1 }
     }

@@ -187,6 +187,16 @@ pub enum Error {
         /// Bytes of all of them.
         min: usize,
     },
+    /// Two members of a fleet on one device, to which one thread submits.
+    #[error(
+        "members {first} and {second} of the fleet are on one device; make one pipeline of them, or give each a device of its own"
+    )]
+    SharedDevice {
+        /// The place of one in the fleet, from 0.
+        first: usize,
+        /// The place of the other.
+        second: usize,
+    },
     /// A stage that makes nothing of a batch, or more than of a full one.
     #[error("the stage makes {len} elements of batch {batch}, there is room for 1 to {max}")]
     StageLength {
@@ -197,8 +207,18 @@ pub enum Error {
         /// What it makes of a full batch.
         max: usize,
     },
-    /// The system would not start the staging threads.
-    #[error("{count} staging threads could not be started; ask for fewer")]
+    /// A measurement of the link that was over before the clock could tell.
+    #[error(
+        "{chunks} copies of {chunk_bytes} bytes took less time than the clock can tell; copy more in a pass"
+    )]
+    TooShort {
+        /// Copies each way in a pass.
+        chunks: usize,
+        /// Bytes of each.
+        chunk_bytes: usize,
+    },
+    /// The system would not start the threads of a pipeline or a fleet.
+    #[error("{count} threads could not be started; ask for fewer")]
     Threads {
         /// How many were asked for.
         count: usize,
@@ -226,7 +246,9 @@ impl Error {
             | Self::NoClass { .. }
             | Self::OutputLength { .. }
             | Self::RegionSize { .. }
-            | Self::StageLength { .. } => ErrorKind::Invalid,
+            | Self::SharedDevice { .. }
+            | Self::StageLength { .. }
+            | Self::TooShort { .. } => ErrorKind::Invalid,
         }
     }
 }

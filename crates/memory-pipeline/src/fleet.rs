@@ -4,6 +4,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 
 use gpu_core::Clock;
 
@@ -15,7 +16,7 @@ use crate::stage::Stage;
 
 /// A pipeline of a fleet and how much of the work it gets.
 pub struct Member<S: Stage> {
-    /// The pipeline, usually of a device of its own.
+    /// The pipeline, on a device of its own.
     pub pipeline: MemoryOptimizer<S>,
     /// Its share of the batches, in proportion to the sum of all shares.
     pub share: u32,
@@ -56,7 +57,7 @@ pub struct Member<S: Stage> {
 /// # }
 /// ```
 pub struct Fleet<S: Stage> {
-    /// Invariant: not empty, all with batches of one length, and not all shares 0.
+    /// Invariant: not empty, each on a device of its own, all with batches of one length, and not all shares 0.
     members: Vec<Member<S>>,
     clock: Clock,
 }
@@ -74,7 +75,8 @@ impl<S: Stage> Fleet<S> {
     /// A fleet of `members`.
     ///
     /// # Errors
-    /// [`Error::Config`] without members, with shares that sum to 0, or with batches of different lengths, since results would depend on who computed them.
+    /// [`Error::Config`] without members, with shares that sum to 0, or with batches of different lengths, since results would depend on who computed them;
+    /// [`Error::SharedDevice`] names two members on one device, since one thread submits to a device.
     pub fn new(members: Vec<Member<S>>) -> Result<Self> {
         let refuse = |what, actual, min, max| Err(Error::Config { what, actual, min, max });
         let Some(first) = members.first() else {
@@ -87,6 +89,9 @@ impl<S: Stage> Fleet<S> {
         }
         if members.iter().all(|member| member.share == 0) {
             return refuse("sum of a fleet's shares", 0, 1, usize::MAX);
+        }
+        if let Some((first, second)) = shared(&members) {
+            return Err(Error::SharedDevice { first, second });
         }
         Ok(Self { members, clock: Clock::real() })
     }
@@ -104,8 +109,9 @@ impl<S: Stage> Fleet<S> {
     /// Sends `input` through the stages of all members at once and fills `output`, as [`MemoryOptimizer::pipeline_execute`] does.
     ///
     /// # Errors
-    /// [`Error::OutputLength`] before anything starts; otherwise [`Error::Member`] with the error that came first. It cancels the
-    /// other members: when this returns, no batch is in flight and every buffer is back in its pool, as after a panic in a stage.
+    /// [`Error::OutputLength`] before anything starts; otherwise [`Error::Member`] with the error that came first, which is
+    /// [`Error::Threads`] where the system has no thread for the member. It ends the other members' runs: when this returns, no batch
+    /// is in flight and every buffer is back in its pool, as after a panic in a stage.
     pub fn pipeline_execute(
         &mut self,
         input: &[S::Input],
@@ -119,23 +125,28 @@ impl<S: Stage> Fleet<S> {
         let alarm = Alarm { first: AtomicUsize::new(usize::MAX), cancellers: cancellers.collect() };
         let started = self.clock.now();
         let results: Vec<_> = std::thread::scope(|scope| {
+            let count = self.members.len();
             let members = self.members.iter_mut().zip(shares).enumerate();
             let runs: Vec<_> = members
                 .map(|(index, (member, Share { from, to }))| {
-                    let alarm = &alarm;
-                    scope.spawn(move || {
-                        let ringing = RingOnDrop { alarm, index };
+                    // Made here, so that it rings as well where there is no thread to move it to.
+                    let ringing = RingOnDrop { alarm: &alarm, index };
+                    Builder::new().name(format!("member-{index}")).spawn_scoped(scope, move || {
                         let report = member.pipeline.pipeline_execute(from, to)?;
                         std::mem::forget(ringing);
                         Ok(report)
                     })
                 })
                 .collect();
-            runs.into_iter().map(|run| run.join()).collect()
+            let joined = runs.into_iter().map(|run| match run {
+                Ok(run) => run.join(),
+                Err(_) => Ok(Err(Error::Threads { count })),
+            });
+            joined.collect()
         });
         let wall_ns = nanoseconds(self.clock.now().saturating_duration_since(started));
         // Members that had ended before the alarm must not take it for their next run.
-        alarm.cancellers.iter().for_each(|canceller| _ = canceller.take());
+        alarm.cancellers.iter().for_each(Canceller::calm);
         alarm.outcome(results).map(|members| FleetReport { wall_ns, members })
     }
 
@@ -189,6 +200,13 @@ struct Share<'a, S: Stage> {
     to: &'a mut [S::Output],
 }
 
+/// Two members on one device, if there are such.
+fn shared<S: Stage>(members: &[Member<S>]) -> Option<(usize, usize)> {
+    let ids: Vec<_> = members.iter().map(|member| member.pipeline.device().id()).collect();
+    let pair = |(second, id)| Some((ids[..second].iter().position(|other| other == id)?, second));
+    ids.iter().enumerate().find_map(pair)
+}
+
 /// Where each share of `batches` batches ends, rounded down so that the last one ends at the end.
 fn ends(batches: usize, shares: &[u32]) -> impl Iterator<Item = usize> {
     let total: u128 = shares.iter().copied().map(u128::from).sum();
@@ -222,7 +240,7 @@ impl Drop for RingOnDrop<'_> {
             .compare_exchange(usize::MAX, self.index, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
         {
-            cancellers.iter().for_each(Canceller::cancel);
+            cancellers.iter().for_each(Canceller::alarm);
         }
     }
 }
@@ -254,13 +272,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_alarm_cancels_every_member_and_later_ones_change_nothing() {
+    fn the_first_alarm_ends_every_member_and_later_ones_change_nothing() {
         let cancellers: Vec<_> = (0..3).map(|_| Canceller::default()).collect();
         let alarm = Alarm { first: AtomicUsize::new(usize::MAX), cancellers };
-        let cancelled = || alarm.cancellers.iter().filter(|canceller| canceller.take()).count();
+        let ended = || alarm.cancellers.iter().filter(|canceller| canceller.take()).count();
         for (index, expected) in [(1, 3), (2, 0), (0, 0)] {
             drop(RingOnDrop { alarm: &alarm, index });
-            assert_eq!(cancelled(), expected, "member {index}");
+            assert_eq!(ended(), expected, "member {index}");
+            alarm.cancellers.iter().for_each(Canceller::calm);
             assert_eq!(alarm.first.load(Ordering::Acquire), 1);
         }
     }

@@ -65,7 +65,7 @@
 //!
 //! - [`Budget`] writes out what a pipeline allocates, all of it in `new`. A full pipeline says [`Error::Full`]; it never grows.
 //! - A steady state allocates, frees and creates nothing, on the device or on the host; with more than one
-//!   [staging thread](Config::staging_threads), a run allocates the record of a task for each batch that is staged.
+//!   [staging thread](Config::staging_threads), a run allocates its channels and the record of a task for each batch that is staged.
 //! - One thread submits to a pipeline. Staging threads copy memory and never talk to the device.
 //! - An error of the device drains what was queued, gives back or quarantines every buffer and names the batch; the pipeline is usable
 //!   again, or says that it is [poisoned](gpu_core::ErrorKind::Poisoned). What a driver cannot say to be done is never freed and never used again.

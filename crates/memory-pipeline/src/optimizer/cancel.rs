@@ -12,21 +12,40 @@ use crate::stage::Stage;
 /// Ends runs of one pipeline. Cheap to clone, and usable from any thread.
 #[derive(Clone, Debug, Default)]
 pub struct Canceller {
+    flags: Arc<Flags>,
+}
+
+#[derive(Debug, Default)]
+struct Flags {
     /// Set by whoever cancels, cleared by the run that it ends.
-    is_cancelled: Arc<AtomicBool>,
+    is_cancelled: AtomicBool,
+    /// Set and cleared by a fleet, which ends one run of all its members and no other.
+    is_alarmed: AtomicBool,
 }
 
 impl Canceller {
     /// Ends the run in progress with [`Error::Cancelled`] before its next batch; without one, the next run.
     pub fn cancel(&self) {
-        self.is_cancelled.store(true, Ordering::Relaxed);
+        self.flags.is_cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody cancelled since this was last asked.
+    /// Ends the run in progress, and every other one until [`calm`](Self::calm).
+    pub(crate) fn alarm(&self) {
+        self.flags.is_alarmed.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the alarm. What somebody cancelled stays cancelled.
+    pub(crate) fn calm(&self) {
+        self.flags.is_alarmed.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether there is an alarm, or somebody cancelled since this was last asked.
     pub(crate) fn take(&self) -> bool {
+        let Flags { is_cancelled, is_alarmed } = &*self.flags;
         // The first look writes nothing to a line that others read.
-        self.is_cancelled.load(Ordering::Relaxed)
-            && self.is_cancelled.swap(false, Ordering::Relaxed)
+        let was_cancelled =
+            is_cancelled.load(Ordering::Relaxed) && is_cancelled.swap(false, Ordering::Relaxed);
+        was_cancelled || is_alarmed.load(Ordering::Relaxed)
     }
 }
 
@@ -41,5 +60,21 @@ impl<S: Stage> MemoryOptimizer<S> {
             return Err(Error::Cancelled { completed: self.completed });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_alarm_leaves_what_a_user_cancelled() {
+        let canceller = Canceller::default();
+        canceller.alarm();
+        assert!(canceller.take() && canceller.take(), "an alarm lasts");
+        canceller.cancel();
+        canceller.calm();
+        assert!(canceller.take(), "the next run is cancelled");
+        assert!(!canceller.take(), "and no other");
     }
 }

@@ -1,6 +1,7 @@
 //! A pipeline: what it is made of, and what it tells of itself.
 //!
-//! Everything is allocated and created here, before the first batch; nothing is afterwards.
+//! All that the device and the pools hold is allocated and created here, before the first batch, and nothing of it afterwards.
+//! Only a run with staging threads allocates on the host: its channels, and a job for each batch that they copy.
 
 mod cancel;
 mod execute;
@@ -165,6 +166,10 @@ impl<S: Stage> MemoryOptimizer<S> {
     /// The knobs it was made with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
     }
 
     /// What it does to a batch.

@@ -2,8 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use gpu_core::{Device, ErrorKind, FaultPlan, Operation};
-use memory_pipeline::{Config, Error, Fleet, Member, MemoryOptimizer};
+use gpu_core::{Device, DeviceSlice, DeviceSliceMut, ErrorKind, FaultPlan, Operation, Stream};
+use memory_pipeline::{
+    Canceller, Config, Error, Fleet, Member, MemoryOptimizer, PinnedMemoryPool, Stage,
+};
 
 use crate::kernels::{Mixer, Odd, mixed, numbers};
 
@@ -90,6 +92,52 @@ fn cancelling_one_member_ends_the_run() {
     fleet.pipeline_execute(&input, &mut output).unwrap();
 }
 
+/// Cancels a pipeline that has ended its run, from the stage of another one.
+struct Late {
+    other: Option<(Canceller, PinnedMemoryPool)>,
+}
+
+impl Stage for Late {
+    type Input = u32;
+    type Output = u32;
+
+    fn enqueue(
+        &mut self,
+        stream: &Stream,
+        input: DeviceSlice<'_, u32>,
+        output: DeviceSliceMut<'_, u32>,
+    ) -> gpu_core::Result<()> {
+        if let Some((canceller, inputs)) = self.other.take() {
+            // The other one has no batch: once its only buffer is back, its run does not look again.
+            let has_ended =
+                || inputs.stats().classes[0].leased_max > 0 && inputs.stats().leased() == 0;
+            while !has_ended() {
+                std::thread::yield_now();
+            }
+            canceller.cancel();
+        }
+        stream.copy(input, output)
+    }
+}
+
+#[test]
+fn a_cancel_that_comes_after_its_member_has_ended_ends_the_next_run() {
+    let on_host = |other| {
+        MemoryOptimizer::new(&Device::host(), Late { other }, Config::new(BATCH_LEN)).unwrap()
+    };
+    let idle = on_host(None);
+    let busy = on_host(Some((idle.canceller(), idle.inputs().clone())));
+    let members = vec![Member { pipeline: idle, share: 0 }, Member { pipeline: busy, share: 1 }];
+    let mut fleet = Fleet::new(members).unwrap();
+    let (input, mut output) = (numbers(20), vec![0; 20]);
+    fleet.pipeline_execute(&input, &mut output).unwrap();
+    let error = fleet.pipeline_execute(&input, &mut output).unwrap_err();
+    let cancelled = Box::new(Error::Cancelled { completed: 0 });
+    assert_eq!(error, Error::Member { member: 0, source: cancelled });
+    fleet.pipeline_execute(&input, &mut output).unwrap();
+    assert_eq!(output, input);
+}
+
 #[test]
 fn a_panic_in_one_member_comes_out_and_leaves_no_buffer_behind() {
     let stages = [(|| Ok(())) as fn() -> gpu_core::Result<()>, || panic!("a stage")];
@@ -109,12 +157,12 @@ fn a_panic_in_one_member_comes_out_and_leaves_no_buffer_behind() {
 
 #[test]
 fn a_fleet_that_makes_no_sense_is_refused() {
-    let device = Device::host();
-    let member = |batch_len, share| {
+    let on = |device: &Device, batch_len, share| {
         let config = Config::new(batch_len);
-        let pipeline = MemoryOptimizer::new(&device, Mixer::new(&device), config).unwrap();
+        let pipeline = MemoryOptimizer::new(device, Mixer::new(device), config).unwrap();
         Member { pipeline, share }
     };
+    let member = |batch_len, share| on(&Device::host(), batch_len, share);
     let refused = |members| Fleet::new(members).unwrap_err().to_string();
     assert!(refused(Vec::new()).starts_with("members of a fleet is 0"));
     assert_eq!(
@@ -122,6 +170,10 @@ fn a_fleet_that_makes_no_sense_is_refused() {
         "batch_len of a fleet's member is 5, it must be 4 to 4"
     );
     assert!(refused(vec![member(4, 0), member(4, 0)]).starts_with("sum of a fleet's shares is 0"));
+    let one = Device::host();
+    let shared = vec![member(4, 1), on(&one, 4, 1), member(4, 1), on(&one.clone(), 4, 1)];
+    let text = "members 1 and 3 of the fleet are on one device; make one pipeline of them, or give each a device of its own";
+    assert_eq!(refused(shared), text);
     let mut fleet = Fleet::new(vec![member(4, 1)]).unwrap();
     let error = fleet.pipeline_execute(&numbers(10), &mut [0; 9]).unwrap_err();
     assert_eq!(error, Error::OutputLength { expected: 10, actual: 9 });
