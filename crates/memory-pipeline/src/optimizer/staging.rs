@@ -38,10 +38,16 @@ struct Filling<T: gpu_core::Pod> {
     taken: u64,
 }
 
-/// Where a thread puts what is ready. Keeps a sender, so that receiving never fails.
+/// Where a thread puts what is ready, or nothing if it died over it. Keeps a sender, so that receiving never fails.
 struct Place<T> {
-    sender: SyncSender<T>,
-    receiver: Receiver<T>,
+    sender: SyncSender<Option<T>>,
+    receiver: Receiver<Option<T>>,
+}
+
+/// What a thread will have made, announced when this is dropped: nothing if a panic was faster.
+struct Promise<T> {
+    sender: SyncSender<Option<T>>,
+    made: Option<T>,
 }
 
 impl<T> Place<T> {
@@ -50,8 +56,26 @@ impl<T> Place<T> {
         Self { sender, receiver }
     }
 
-    fn take(&self) -> T {
+    fn promise(&self) -> Promise<T> {
+        Promise { sender: self.sender.clone(), made: None }
+    }
+
+    /// Waits for the next that was promised here; `None` if it was never made.
+    fn take(&self) -> Option<T> {
         self.receiver.recv().expect("the place keeps a sender of its own")
+    }
+}
+
+impl<T> Promise<T> {
+    fn keep(mut self, made: T) {
+        self.made = Some(made);
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        // A run that ended early takes no more; what was made is dropped. There is room for all that are promised.
+        let _ = self.sender.try_send(self.made.take());
     }
 }
 
@@ -70,17 +94,16 @@ impl<T: gpu_core::Pod + Send + Sync> Filling<T> {
 
     /// Begins to copy `batch` into `lease`, which has its length.
     fn begin<'scope>(&mut self, scope: &Scope<'scope>, batch: &'scope [T], mut lease: Lease<T>) {
-        let ready = self.places[place(self.begun, STAGED)].sender.clone();
+        let ready = self.places[place(self.begun, STAGED)].promise();
         self.begun += 1;
         scope.spawn(move |_| {
             copy(batch, &mut lease);
-            // A run that ended early takes no more; the lease goes back to its pool. There is room for all that are begun.
-            let _ = ready.try_send(lease);
+            ready.keep(lease);
         });
     }
 
-    /// The oldest batch, as soon as it is ready.
-    fn take(&mut self) -> Lease<T> {
+    /// The oldest batch, as soon as it is ready; `None` if the copy panicked.
+    fn take(&mut self) -> Option<Lease<T>> {
         let lease = self.places[place(self.taken, STAGED)].take();
         self.taken += 1;
         lease
@@ -106,16 +129,16 @@ impl Emptying {
         place: &'scope mut [T],
     ) {
         if self.under_way == STAGED {
-            self.done.take();
+            // One whose copy panicked is done as well: the scope ends with its panic.
+            let _ = self.done.take();
             self.under_way -= 1;
         }
         self.under_way += 1;
-        let done = self.done.sender.clone();
+        let done = self.done.promise();
         scope.spawn(move |_| {
             copy(&output, place);
             drop(output);
-            // A run that ended early does not count any more. There is room for all that are begun.
-            let _ = done.try_send(());
+            done.keep(());
         });
     }
 }
@@ -152,7 +175,10 @@ impl<S: Stage> MemoryOptimizer<S> {
                         filling.begin(scope, batch, lease);
                     }
                     if !filling.is_empty() && !pipeline.is_full() {
-                        pipeline.submit(filling.take()).map_err(Error::from)?;
+                        // Nobody sees this error: the scope ends with the panic of the copy.
+                        let gone = Error::Cancelled { completed: pipeline.completed };
+                        let lease = filling.take().ok_or(gone)?;
+                        pipeline.submit(lease).map_err(Error::from)?;
                         continue;
                     }
                     let Some(batch) = pipeline.complete()? else { break };
@@ -166,10 +192,34 @@ impl<S: Stage> MemoryOptimizer<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use gpu_core::Device;
 
     use super::*;
     use crate::pool::{PinnedMemoryPool, PoolConfig};
+
+    #[test]
+    fn a_copy_that_panics_is_not_waited_for_and_its_panic_comes_out() {
+        let pool = PinnedMemoryPool::new(&Device::host(), PoolConfig::uniform::<u8>(2 * STAGED, 4));
+        let pool = pool.unwrap();
+        let threads = threads(2).unwrap().unwrap();
+        let (mut seen, mut room) = (None, [0; STAGED + 1]);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            threads.in_place_scope(|scope| {
+                // A batch and a place that have not the length of their leases.
+                let mut filling = Filling::new();
+                filling.begin(scope, &[1_u8, 2, 3], pool.acquire(4).unwrap());
+                seen = Some(filling.take().is_some());
+                let mut emptying = Emptying::new();
+                for place in room.chunks_mut(1) {
+                    emptying.begin(scope, pool.acquire::<u8>(4).unwrap(), place);
+                }
+            });
+        }));
+        assert!(result.is_err());
+        assert_eq!((seen, pool.stats().leased()), (Some(false), 0));
+    }
 
     #[test]
     fn no_more_results_are_copied_out_at_once_than_there_are_buffers_for() {
