@@ -138,7 +138,6 @@ fn add_bounds(
     let ceiling = report.ceiling(rates);
     let figures = [
         ("of the bound with the link's rates, by events", ceiling.efficiency),
-        ("of the three-stage bound, by events", report.overlap.efficiency),
         ("of the span, the link at work, by events", ceiling.link_share),
     ];
     for (words, of_one) in figures {

@@ -54,10 +54,12 @@ pub struct Overlap {
     pub serial_ns: f64,
     /// What it takes at best: `(a + k + b) + (batches - 1) * max(a, k, b)` with the mean times a, k, b of the stages.
     pub bound_ns: f64,
-    /// The bound divided by the measured span; `None` without a span, and on a simulated host. Batches of unequal
-    /// length can take it slightly past 1, since the bound is of their mean.
+    /// The bound divided by the measured span; `None` without a span, on a simulated host, and unless every batch of the
+    /// span was timed. On a GPU the events of a timed batch slow it down, so where few are timed they do not stand for the
+    /// others: runs of equal batches then read 105 to 122 %. [`Ceiling`] takes the copies from the link's rates instead. Where
+    /// all are timed, a first upload and a last download that are quicker than the mean can take it slightly past 1.
     pub efficiency: Option<f64>,
-    /// The serial time divided by the measured span; at most 1 where nothing overlapped.
+    /// The serial time divided by the measured span; at most 1 where nothing overlapped and every batch was timed.
     pub speedup: Option<f64>,
 }
 
@@ -67,10 +69,11 @@ impl Overlap {
         let [a, k, b] = measured.means_ns();
         let serial_ns = (a + k + b) * measured.span_batches as f64;
         let bound_ns = bound_ns(measured.span_batches, a + k + b, a.max(k).max(b));
+        let is_all = measured.timed_batches == measured.span_batches;
         Self {
             serial_ns,
             bound_ns,
-            efficiency: measured.per_span(bound_ns),
+            efficiency: measured.per_span(bound_ns).filter(|_| is_all),
             speedup: measured.per_span(serial_ns),
         }
     }
@@ -169,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn two_timed_batches_stand_for_all_ten() {
+    fn two_timed_batches_stand_for_ten_but_not_for_how_close_these_came_to_the_bound() {
         let busy = LaneTimes { upload_ns: 20, compute_ns: 40, download_ns: 10 };
         let measured = Measured { timed_batches: 2, busy, span_batches: 10, span_ns: 430 };
         let overlap = Overlap::new(&measured);
         // 10 + 20 + 5 each: 350 in a row, 35 + 9 * 20 = 215 at best.
         assert_eq!((overlap.serial_ns, overlap.bound_ns), (350.0, 215.0));
-        assert_eq!(overlap.efficiency, Some(0.5));
+        assert_eq!((overlap.efficiency, overlap.speedup), (None, Some(350.0 / 430.0)));
     }
 
     #[test]

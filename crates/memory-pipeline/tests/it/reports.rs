@@ -25,7 +25,9 @@ fn the_host_never_reports_an_overlap() {
     let report = reported(&Device::host(), 12);
     assert_eq!(report.backend, BackendKind::Host);
     assert!(report.overlap.serial_ns <= report.span_ns as f64, "{report:?}");
-    assert!(report.overlap.speedup.unwrap() <= 1.0);
+    // A clock may be too coarse for a span.
+    assert!(report.overlap.speedup.is_none_or(|speedup| speedup <= 1.0));
+    assert_eq!(report.overlap.efficiency.is_some(), report.span_ns > 0);
     // Simulated intervals cover each other's work, so they are not taken for a measurement.
     let report = reported(&Device::host_simulated(1), 12);
     assert_eq!(report.backend, BackendKind::HostSimulated);
@@ -67,7 +69,7 @@ fn a_second_run_counts_its_own_time_only() {
         assert_eq!(report.timeline[0].batch, 0);
         // The first event follows the origin at once: a second run that kept the first one's origin would start late.
         let (first, span) = (report.timeline[0].start_ns, report.span_ns);
-        assert!(first < span, "{report:?}");
+        assert!(first < span || span == 0, "{report:?}");
         assert_eq!(report.batches, 3);
     }
 }
@@ -106,7 +108,7 @@ fn the_timed_batches_speak_for_a_span_and_an_untimed_run_has_none() {
     assert_eq!((report.batches, report.timed_batches, report.span_batches), (40, 7, 33));
     let batches: Vec<_> = report.timeline.iter().step_by(3).map(|span| span.batch).collect();
     assert_eq!(batches, [0, 1, 2, 4, 8, 16, 32]);
-    assert!(report.overlap.efficiency.is_some() && report.bubbles.is_none(), "{report:?}");
+    assert_eq!((report.overlap.efficiency, report.bubbles), (None, None));
 
     let report = timed(&device, 40, Timing::Off);
     assert_eq!((report.batches, report.timed_batches, report.span_ns), (40, 0, 0));
@@ -138,12 +140,13 @@ fn the_timeline_can_be_looked_at() {
 
 #[test]
 fn a_report_is_data() {
-    let json = serde_json::to_value(reported(&Device::host(), 2)).unwrap();
+    let report = reported(&Device::host(), 2);
+    let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["backend"], serde_json::to_value(BackendKind::Host).unwrap());
     assert_eq!(json["bytes_up"], 2 * 32 * 4);
     assert_eq!(json["bytes_down"], 2 * 32 * 8);
     assert_eq!(json["timeline"][5]["lane"], "download");
-    assert!(json["overlap"]["efficiency"].is_f64());
+    assert_eq!(json["overlap"]["efficiency"].as_f64(), report.overlap.efficiency);
 }
 
 #[test]
