@@ -45,7 +45,7 @@ impl ChunkChoice {
     /// Measures every size of `search` on `device` and chooses.
     ///
     /// # Errors
-    /// [`Error::Config`] names a knob out of range; otherwise what the driver says.
+    /// [`Error::Config`] names a knob out of range; otherwise as for [`calibrate`].
     pub fn measure(device: &Device, search: ChunkSearch) -> Result<Self> {
         let ChunkSearch { smallest_bytes, largest_bytes, pass_bytes, passes } = search;
         if smallest_bytes == 0 || smallest_bytes > largest_bytes {

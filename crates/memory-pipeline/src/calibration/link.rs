@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gpu_core::{Device, Event, Stream};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flight::{Flight, Journeys};
 use crate::lane::Lanes;
 use crate::pool::{PinnedMemoryPool, PoolConfig};
@@ -68,7 +68,7 @@ impl Link {
 
     /// Sends `chunks` chunks each used way and returns the rates up and down, in bytes a nanosecond; 0 for an unused way.
     ///
-    /// With both ways in use, a rate is over the time in which both had work.
+    /// With both ways in use, a rate is over the time in which both had work. [`Error::TooShort`] if the clock saw no time pass.
     pub(super) fn pass(&mut self, traffic: Traffic, chunks: usize) -> Result<[f64; 2]> {
         let (is_up, is_down) = (traffic != Traffic::Down, traffic != Traffic::Up);
         let lanes = Arc::clone(&self.lanes);
@@ -98,7 +98,12 @@ impl Link {
         let progress = |track: &Track| track.progress(&self.origin, chunks, chunk_bytes);
         let up = if is_up { progress(&self.up)? } else { Progress::default() };
         let down = if is_down { progress(&self.down)? } else { Progress::default() };
-        Ok([up.rate_beside(&down), down.rate_beside(&up)])
+        let rate = |way: &Progress, other: &Progress| {
+            way.rate_beside(other).ok_or(Error::TooShort { chunks, chunk_bytes })
+        };
+        let up_rate = if is_up { rate(&up, &down)? } else { 0.0 };
+        let down_rate = if is_down { rate(&down, &up)? } else { 0.0 };
+        Ok([up_rate, down_rate])
     }
 }
 
@@ -148,13 +153,12 @@ impl Progress {
         from + share * (to - from)
     }
 
-    /// The rate while `other` was at work too; over all its own time if the other never was.
-    fn rate_beside(&self, other: &Self) -> f64 {
-        let Some((start_ns, end_ns)) = self.extent() else { return 0.0 };
+    /// The rate while `other` was at work too, over all its own time if the other never was; `None` if no time passed.
+    fn rate_beside(&self, other: &Self) -> Option<f64> {
+        let (start_ns, end_ns) = self.extent()?;
         let both = other.extent().map(|(from, to)| (start_ns.max(from), end_ns.min(to)));
         let (from, to) = both.filter(|(from, to)| to > from).unwrap_or((start_ns, end_ns));
-        // Less than the clock can tell counts as a nanosecond.
-        (self.bytes_at(to) - self.bytes_at(from)) / (to - from).max(1.0)
+        (to > from).then(|| (self.bytes_at(to) - self.bytes_at(from)) / (to - from))
     }
 }
 
@@ -171,9 +175,23 @@ mod tests {
         // Up: 100 bytes in 10 ns beside the other way, then 100 in 5 ns alone.
         let up = progress(&[(0.0, 0.0), (10.0, 100.0), (15.0, 200.0)]);
         let down = progress(&[(0.0, 0.0), (10.0, 50.0)]);
-        assert_eq!((up.rate_beside(&down), down.rate_beside(&up)), (10.0, 5.0));
+        assert_eq!((up.rate_beside(&down), down.rate_beside(&up)), (Some(10.0), Some(5.0)));
         let nothing = Progress::default();
-        assert_eq!((up.rate_beside(&nothing), nothing.rate_beside(&up)), (200.0 / 15.0, 0.0));
+        assert_eq!(up.rate_beside(&nothing), Some(200.0 / 15.0));
+        assert_eq!(nothing.rate_beside(&up), None);
+    }
+
+    #[test]
+    fn a_pass_that_took_no_time_has_no_rate() {
+        let at_once = progress(&[(7.0, 0.0), (7.0, 50.0), (7.0, 100.0)]);
+        let slow = progress(&[(0.0, 0.0), (10.0, 100.0)]);
+        for other in [Progress::default(), slow.clone(), at_once.clone()] {
+            assert_eq!(at_once.rate_beside(&other), None);
+        }
+        assert_eq!(slow.rate_beside(&at_once), Some(10.0));
+        // A clock that ticks once in a pass has marks at one moment, and a rate all the same.
+        let coarse = progress(&[(0.0, 0.0), (0.0, 50.0), (10.0, 100.0), (10.0, 150.0)]);
+        assert!(coarse.rate_beside(&coarse).is_some_and(|rate| rate > 0.0));
     }
 
     #[test]
@@ -187,7 +205,10 @@ mod tests {
     fn ways_that_never_ran_at_once_have_their_own_rates() {
         let first = progress(&[(0.0, 0.0), (10.0, 30.0)]);
         let second = progress(&[(10.0, 0.0), (20.0, 50.0)]);
-        assert_eq!((first.rate_beside(&second), second.rate_beside(&first)), (3.0, 5.0));
+        assert_eq!(
+            (first.rate_beside(&second), second.rate_beside(&first)),
+            (Some(3.0), Some(5.0))
+        );
     }
 
     #[test]

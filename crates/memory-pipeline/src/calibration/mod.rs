@@ -39,7 +39,7 @@ impl CalibrationConfig {
     }
 }
 
-/// What the link gives, in gigabytes (10^9 bytes) a second: medians over the passes.
+/// What the link gives, in gigabytes (10^9 bytes) a second: medians over the passes, each finite and above 0.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct LinkRates {
     /// Where it was measured; on a host these are copies in its own memory, one at a time.
@@ -74,7 +74,8 @@ impl LinkRates {
 /// Measures the link of `device`. Allocates first and measures then.
 ///
 /// # Errors
-/// [`Error::Config`] names a knob that is 0; otherwise what the driver says.
+/// [`Error::Config`] names a knob that is 0; [`Error::TooShort`] says that a pass was over before the clock could tell;
+/// otherwise what the driver says.
 ///
 /// ```
 /// use gpu_core::Device;
