@@ -2,8 +2,8 @@
 //!
 //! Dropping waits for the device first: the driver documents only that freeing *may* wait.
 //! So a steady state frees nothing, and a program that drops too early is slow, never wrong. If the driver
-//! cannot say whether the device is done, the memory is kept until it can, in the end for ever. While the device has a graph, what is dropped
-//! is freed with the last graph.
+//! cannot say whether the device is done, the memory is kept until it can, in the end for ever. What a graph could name, because it was there
+//! while the graph was captured, is freed with the last such graph.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytemuck::Pod;
 
 use crate::backend::{RawMemory, RawPinned};
-use crate::capture::Parked;
+use crate::capture::{Birth, Retired};
 use crate::device::{DeviceId, DeviceInner};
 use crate::region::HostRegion;
 use crate::view::{DeviceSlice, DeviceSliceMut, Place, StreamId};
@@ -24,12 +24,14 @@ pub struct DeviceBuffer<T: Pod> {
     memory: ManuallyDrop<RawMemory>,
     len: usize,
     device: Arc<DeviceInner>,
+    birth: Birth,
     element: PhantomData<T>,
 }
 
 impl<T: Pod> DeviceBuffer<T> {
     pub(crate) fn new(device: Arc<DeviceInner>, memory: RawMemory, len: usize) -> Self {
-        Self { memory: ManuallyDrop::new(memory), len, device, element: PhantomData }
+        let birth = device.captures.birth();
+        Self { memory: ManuallyDrop::new(memory), len, device, birth, element: PhantomData }
     }
 
     /// Elements in the buffer.
@@ -57,7 +59,7 @@ impl<T: Pod> Drop for DeviceBuffer<T> {
     fn drop(&mut self) {
         // SAFETY: the buffer is being dropped, so its memory is not used again.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
-        self.device.captures.retire(&self.device, Parked::Memory(memory));
+        self.device.captures.retire(&self.device, self.birth, Retired::Memory(memory));
     }
 }
 
@@ -70,12 +72,14 @@ pub struct PinnedBuffer<T: Pod> {
     memory: ManuallyDrop<RawPinned>,
     len: usize,
     device: Arc<DeviceInner>,
+    birth: Birth,
     element: PhantomData<T>,
 }
 
 impl<T: Pod> PinnedBuffer<T> {
     pub(crate) fn new(device: Arc<DeviceInner>, memory: RawPinned, len: usize) -> Self {
-        Self { memory: ManuallyDrop::new(memory), len, device, element: PhantomData }
+        let birth = device.captures.birth();
+        Self { memory: ManuallyDrop::new(memory), len, device, birth, element: PhantomData }
     }
 }
 
@@ -139,6 +143,6 @@ impl<T: Pod> Drop for PinnedBuffer<T> {
     fn drop(&mut self) {
         // SAFETY: the buffer is being dropped, so its memory is not used again.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
-        self.device.captures.retire(&self.device, Parked::Pinned(memory));
+        self.device.captures.retire(&self.device, self.birth, Retired::Pinned(memory));
     }
 }

@@ -1,8 +1,10 @@
 //! Who captures on a device, and what must outlive the device's graphs.
 //!
-//! A graph keeps addresses and no borrows, and the driver refuses to wait for a device that is being captured. So while
-//! there is a capture or a graph, what is dropped is parked here. Never decides what a graph contains.
+//! A graph keeps addresses and no borrows, and the driver refuses to wait for a device that is being captured. So during
+//! a capture, and while there is a graph that could name it, what is dropped is parked here. Captures are counted: a
+//! graph cannot name what was made after its capture had ended, or dropped before it began. Never decides what a graph contains.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
@@ -24,21 +26,43 @@ pub(crate) struct Captures {
     thread: AtomicU64,
     /// The first call of that thread that failed: nothing becomes of its capture.
     failed: Mutex<Option<Error>>,
+    /// Captures that have ended; the last one's number.
+    ended: AtomicU64,
     parking: Mutex<Parking>,
 }
 
 #[derive(Debug, Default)]
 struct Parking {
-    /// Graphs that were not dropped, and the capture that is on.
-    graphs: usize,
+    /// Captures that have begun; the last one's number.
+    begun: u64,
     is_capturing: bool,
+    /// The graphs that were not dropped, by the number of their capture.
+    graphs: BTreeSet<u64>,
     parked: Vec<Parked>,
+}
+
+/// The number of the last capture that had ended when something was made: it and earlier ones cannot name that thing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth(u64);
+
+impl Birth {
+    /// Of what no graph can name.
+    pub(crate) const UNNAMED: Self = Self(u64::MAX);
+}
+
+/// What was dropped, and the captures that could name it: those after its birth and up to the last that had begun.
+#[derive(Debug)]
+struct Parked {
+    birth: Birth,
+    last: u64,
+    #[expect(dead_code, reason = "it is kept to be dropped")]
+    retired: Retired,
 }
 
 /// What was dropped and may be freed when the device has settled.
 #[derive(Debug)]
 #[expect(dead_code, reason = "it is kept to be dropped")]
-pub(crate) enum Parked {
+pub(crate) enum Retired {
     Graph(RawGraph),
     Memory(RawMemory),
     Module(RawModule),
@@ -136,13 +160,21 @@ impl Captures {
         between.is_some() && device.settle()
     }
 
-    /// Frees what nothing names any more: at once when the device has settled, or after its last graph.
+    /// For what is being made, before anybody can use it.
+    pub(crate) fn birth(&self) -> Birth {
+        // What a capture uses was made before its end, so no order is needed not to see that end here. Whoever sees an
+        // end late is only parked for longer.
+        Birth(self.ended.load(Ordering::Relaxed))
+    }
+
+    /// Frees what nothing names any more: at once when the device has settled, or after the last graph that could name it.
     ///
     /// If the driver cannot say whether it has settled, it is kept until the driver can, which is asked with every next
     /// drop and last with that of the device; then for ever.
-    pub(crate) fn retire(&self, device: &DeviceInner, retired: Parked) {
+    pub(crate) fn retire(&self, device: &DeviceInner, birth: Birth, retired: Retired) {
         let mut parking = self.parking();
-        parking.parked.push(retired);
+        let last = parking.begun;
+        parking.parked.push(Parked { birth, last, retired });
         parking.sweep(device);
     }
 
@@ -163,14 +195,22 @@ impl Captures {
 impl Parking {
     /// Frees what may be freed now. The lock is held meanwhile, so that no capture begins before the device has settled.
     fn sweep(&mut self, device: &DeviceInner) {
-        let has_graphs = self.graphs > 0;
-        let is_due = |parked: &mut Parked| !has_graphs || matches!(parked, Parked::Graph(_));
+        let graphs = &self.graphs;
+        let is_due = |parked: &mut Parked| !parked.is_nameable_by(graphs);
         if self.is_capturing || !self.parked.iter_mut().any(is_due) {
             return;
         }
         if device.settle() {
             self.parked.extract_if(.., is_due).for_each(drop);
         }
+    }
+}
+
+impl Parked {
+    /// Whether one of `graphs` could name it: the newest that it was there for could, or none.
+    fn is_nameable_by(&self, graphs: &BTreeSet<u64>) -> bool {
+        let newest = graphs.range(..=self.last).next_back();
+        newest.is_some_and(|&capture| capture > self.birth.0)
     }
 }
 
@@ -195,7 +235,7 @@ impl<'a> Turn<'a> {
         captures.refuse_inside("a capture")?;
         let turn = captures.turn.write().unwrap_or_else(PoisonError::into_inner);
         let mut parking = captures.parking();
-        parking.graphs += 1;
+        parking.begun += 1;
         parking.is_capturing = true;
         Ok(Self { device, _turn: turn })
     }
@@ -222,9 +262,10 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut parking = self.device.captures.parking();
+        let captures = &self.device.captures;
+        let mut parking = captures.parking();
         parking.is_capturing = false;
-        parking.graphs -= 1;
+        captures.ended.store(parking.begun, Ordering::Relaxed);
         parking.sweep(self.device);
     }
 }
@@ -233,13 +274,17 @@ impl Drop for Turn<'_> {
 #[derive(Debug)]
 pub(crate) struct Keep {
     device: Arc<DeviceInner>,
+    /// The number of the graph's capture.
+    capture: u64,
 }
 
 impl Keep {
     /// To be made while the capture has its turn, so that nothing is freed in between.
     pub(crate) fn new(device: &Arc<DeviceInner>) -> Self {
-        device.captures.parking().graphs += 1;
-        Self { device: Arc::clone(device) }
+        let mut parking = device.captures.parking();
+        let capture = parking.begun;
+        parking.graphs.insert(capture);
+        Self { device: Arc::clone(device), capture }
     }
 
     pub(crate) fn device(&self) -> &Arc<DeviceInner> {
@@ -250,7 +295,7 @@ impl Keep {
 impl Drop for Keep {
     fn drop(&mut self) {
         let mut parking = self.device.captures.parking();
-        parking.graphs -= 1;
+        parking.graphs.remove(&self.capture);
         parking.sweep(&self.device);
     }
 }
@@ -260,4 +305,90 @@ fn this_thread() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
     NUMBER.with(|number| *number)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Device, Graph, KernelImages, KernelSource, Stream};
+
+    fn parked(device: &Device) -> usize {
+        device.inner.captures.parking().parked.len()
+    }
+
+    fn graph(stream: &Stream) -> Graph {
+        stream.capture(|| Ok(())).unwrap()
+    }
+
+    fn each_host(test: impl Fn(&Device)) {
+        [Device::host(), Device::host_simulated(1)].iter().for_each(test);
+    }
+
+    #[test]
+    fn what_is_made_after_a_graph_is_freed_beside_it() {
+        let source = KernelSource { name: "none", text: "", headers: &[] };
+        each_host(|device| {
+            let stream = device.stream().unwrap();
+            let _graphs = [(); 3].map(|()| graph(&stream));
+            for _ in 0..1000 {
+                let mut buffer = device.buffer::<f64>(8).unwrap();
+                stream.zero(buffer.view_mut()).unwrap();
+                let pinned = device.pinned::<f64>(8).unwrap();
+                drop((buffer, pinned, KernelImages::at("none").module(device, &source).unwrap()));
+                assert_eq!(parked(device), 0);
+            }
+        });
+    }
+
+    #[test]
+    fn what_a_graph_could_name_is_parked_until_no_such_graph_lives() {
+        each_host(|device| {
+            let stream = device.stream().unwrap();
+            let [gone, named] = [(); 2].map(|()| device.buffer::<u8>(1).unwrap());
+            let first = graph(&stream);
+            drop(gone);
+            assert_eq!(parked(device), 1, "the first graph could name it");
+            let second = graph(&stream);
+            drop(named);
+            assert_eq!(parked(device), 2, "both graphs could name it");
+            drop(first);
+            assert_eq!(parked(device), 1, "what was gone before the second capture is freed");
+            drop(second);
+            assert_eq!(parked(device), 0);
+        });
+    }
+
+    #[test]
+    fn what_another_thread_makes_during_a_capture_could_be_named_by_it() {
+        each_host(|device| {
+            let stream = device.stream().unwrap();
+            let mut beside = None;
+            let graph = stream
+                .capture(|| {
+                    let made = || device.buffer::<u8>(1);
+                    let made = std::thread::scope(|scope| scope.spawn(made).join());
+                    stream.zero(beside.insert(made.unwrap()?).view_mut())
+                })
+                .unwrap();
+            drop(beside);
+            assert_eq!(parked(device), 1);
+            drop(graph);
+            assert_eq!(parked(device), 0);
+        });
+    }
+
+    #[test]
+    fn what_is_dropped_in_a_capture_that_fails_is_freed_at_its_end() {
+        each_host(|device| {
+            let stream = device.stream().unwrap();
+            let _older = graph(&stream);
+            let (buffer, dropped) = (device.buffer::<u8>(1).unwrap(), graph(&stream));
+            let failed = stream.capture(|| {
+                drop((buffer, dropped));
+                assert_eq!(parked(device), 2);
+                stream.synchronize()
+            });
+            assert!(failed.is_err());
+            assert_eq!(parked(device), 0);
+        });
+    }
 }

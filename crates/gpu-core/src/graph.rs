@@ -5,16 +5,16 @@
 use std::mem::ManuallyDrop;
 
 use crate::backend::RawGraph;
-use crate::capture::{Keep, Parked, Turn};
+use crate::capture::{Birth, Keep, Retired, Turn};
 use crate::error::Result;
 use crate::fault::Operation;
 use crate::stream::Stream;
 
 /// Recorded work. Made by [`Stream::capture`], queued by [`Stream::replay`].
 ///
-/// While a device has a graph, device memory, page-locked memory and modules that are dropped on it are not freed: the
-/// graph names them by address. They go with the device's last graph, so drop graphs that are not needed, and
-/// allocate before capturing what a long-lived graph shares a device with.
+/// A graph names memory by address. So device memory, page-locked memory and modules that were there while it was
+/// captured are not freed when they are dropped: they go with the last graph that could name them. What is allocated
+/// after the capture is freed as ever.
 #[derive(Debug)]
 pub struct Graph {
     raw: ManuallyDrop<RawGraph>,
@@ -33,7 +33,7 @@ impl Drop for Graph {
         // SAFETY: the graph is being dropped, so it is not queued again.
         let raw = unsafe { ManuallyDrop::take(&mut self.raw) };
         let device = self.keep.device();
-        device.captures.retire(device, Parked::Graph(raw));
+        device.captures.retire(device, Birth::UNNAMED, Retired::Graph(raw));
     }
 }
 

@@ -7,7 +7,7 @@ use bytemuck::Pod;
 
 use crate::backend::RawModule;
 use crate::backend::host::pointer;
-use crate::capture::Parked;
+use crate::capture::{Birth, Retired};
 use crate::device::{DeviceId, DeviceInner};
 use crate::error::{Error, Result};
 use crate::launch::{Launch, LaunchContract};
@@ -177,11 +177,13 @@ pub struct Module {
 pub(crate) struct Loaded {
     pub(crate) raw: ManuallyDrop<RawModule>,
     pub(crate) device: Arc<DeviceInner>,
+    birth: Birth,
 }
 
 impl Module {
     pub(crate) fn new(device: Arc<DeviceInner>, raw: RawModule) -> Self {
-        Self { loaded: Arc::new(Loaded { raw: ManuallyDrop::new(raw), device }) }
+        let birth = device.captures.birth();
+        Self { loaded: Arc::new(Loaded { raw: ManuallyDrop::new(raw), device, birth }) }
     }
 }
 
@@ -189,6 +191,6 @@ impl Drop for Loaded {
     fn drop(&mut self) {
         // SAFETY: the module is being dropped, so nothing is looked up in it again.
         let raw = unsafe { ManuallyDrop::take(&mut self.raw) };
-        self.device.captures.retire(&self.device, Parked::Module(raw));
+        self.device.captures.retire(&self.device, self.birth, Retired::Module(raw));
     }
 }

@@ -12,6 +12,7 @@ mod driver_rules;
 mod faults;
 mod graphs;
 mod images;
+mod parking;
 mod regions;
 mod simulator;
 mod unavailable;

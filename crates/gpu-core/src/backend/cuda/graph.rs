@@ -48,8 +48,8 @@ impl Graph {
         let executable = self.executable.lock().unwrap_or_else(PoisonError::into_inner);
         self.context.bind()?;
         // SAFETY: graph and stream live and are of one context; what the graph touches is kept, because
-        // a device frees no memory and unloads no module while it has a graph, and whoever recorded copies of
-        // host memory keeps that.
+        // a device frees no memory and unloads no module that a living graph could name, and whoever recorded
+        // copies of host memory keeps that.
         unsafe { raw::call!(cuGraphLaunch(executable.0, stream.handle.0)) }
     }
 }

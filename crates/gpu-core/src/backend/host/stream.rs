@@ -73,7 +73,7 @@ impl Stream {
         const { assert!(!std::mem::needs_drop::<K::Args<'static>>()) };
         // SAFETY: `Kernel` promises that the layout of its arguments does not depend on their lifetime and that
         // they hold views only; the viewed memory outlives the launch because buffers settle before they free,
-        // and outlives its replays because a device frees nothing while it has a graph.
+        // and outlives its replays because a device frees nothing that a living graph could name.
         let args = unsafe { detach::<K>(args) };
         let launch = *launch;
         let device = self.shared.device;
