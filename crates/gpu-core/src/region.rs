@@ -145,8 +145,11 @@ impl HostRegion {
 
     /// The file to hand to another process, of a shared region.
     ///
-    /// Its content is this memory, so [`from_fd`](Self::from_fd)'s promise is about writing to the file as well.
-    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+    /// # Safety
+    /// The file's content is this memory, which whoever has the file then owns too, as with [`from_fd`](Self::from_fd).
+    /// Nobody may write to a part of it, by the file or by a mapping of it, while it is read or written otherwise, such as
+    /// by a slice of this region.
+    pub unsafe fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().map(AsFd::as_fd)
     }
 

@@ -47,7 +47,7 @@ fn every_kind_of_region_is_zero_aligned_and_writable_to_its_end() {
         assert!(region.iter().all(|&byte| byte == 0), "{config:?}");
         region.fill(0xa5);
         assert!(region.iter().all(|&byte| byte == 0xa5), "{config:?}");
-        assert_eq!(region.as_fd().is_some(), config.sharing == Sharing::Shared);
+        assert_eq!(file_of(&region).is_some(), config.sharing == Sharing::Shared);
     }
 }
 
@@ -105,9 +105,15 @@ fn neighbours_are_not_counted_as_pages_of_a_region() {
     }
 }
 
+fn file_of(region: &HostRegion) -> Option<OwnedFd> {
+    // SAFETY: the tests write by one mapping and then read by the other, and never to the file.
+    let file = unsafe { region.as_fd() };
+    file.map(|file| file.try_clone_to_owned().unwrap())
+}
+
 /// Maps the file of `region` once more.
 fn mapped_again(region: &HostRegion) -> HostRegion {
-    let file = region.as_fd().unwrap().try_clone_to_owned().unwrap();
+    let file = file_of(region).unwrap();
     // SAFETY: the tests write by one mapping and then read by the other.
     unsafe { HostRegion::from_fd(file) }.unwrap()
 }
@@ -124,7 +130,7 @@ fn a_shared_region_is_the_same_memory_wherever_its_file_is_mapped() {
         assert_eq!((again[7], region[BYTES - 1]), (70, 71));
         drop(region);
         assert_eq!((again[7], again[BYTES - 1]), (70, 71), "the memory outlives its first mapping");
-        assert!(again.as_fd().is_some());
+        assert!(file_of(&again).is_some());
     }
 }
 
@@ -140,7 +146,7 @@ fn a_file_that_is_no_region_is_refused() {
     let shrinkable = unsafe { HostRegion::from_fd(file.into()) }.map(|_| ()).unwrap_err();
     assert_eq!(shrinkable, Error::RegionForeign);
     let shared = region(Sharing::Shared);
-    let file = std::fs::File::from(shared.as_fd().unwrap().try_clone_to_owned().unwrap());
+    let file = std::fs::File::from(file_of(&shared).unwrap());
     assert!(file.set_len(0).is_err(), "the file of a region cannot shrink");
 }
 
