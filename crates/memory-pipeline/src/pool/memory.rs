@@ -196,7 +196,9 @@ impl<'a> Wanted<'a> {
             nodes.remove(&node);
             Some(nodes.into_values().sum())
         });
-        let file = match region.as_fd().map(|file| file.try_clone_to_owned()).transpose() {
+        // SAFETY: nothing is written through the file here; whoever gets it from `files` promises what is written there.
+        let file = unsafe { region.as_fd() };
+        let file = match file.map(|file| file.try_clone_to_owned()).transpose() {
             Ok(file) => file,
             Err(error) => return Err(Unregistered { region, error: no_file(&error) }),
         };

@@ -135,7 +135,11 @@ impl PinnedMemoryPool {
 
     /// The files of memory that is [shared](gpu_core::Sharing::Shared), for [`HostRegion::from_fd`] in another process: one for
     /// each of [`PoolStats::memory`], in that order; `None` for what is not shared.
-    pub fn files(&self) -> impl Iterator<Item = Option<BorrowedFd<'_>>> {
+    ///
+    /// # Safety
+    /// Nobody writes to a part of the memory, by a file or a mapping of it, while it is read or written otherwise, such as
+    /// by a lease of this pool.
+    pub unsafe fn files(&self) -> impl Iterator<Item = Option<BorrowedFd<'_>>> {
         self.anchors[0].slabs().iter().flat_map(Slab::files)
     }
 
