@@ -64,6 +64,22 @@ pub(super) fn mark_of(number: usize) -> u8 {
 /// The largest sum whose triple is still exact in single precision.
 const SUM_MAX: f32 = 5_592_405.0;
 
+/// How much of a result is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Every element.
+    All,
+    /// The first element and the last, which costs a run next to nothing.
+    Ends,
+}
+
+impl Look {
+    /// The look at a pass: the first is whole and is not timed.
+    pub(super) fn at_pass(pass: u64) -> Self {
+        if pass == 0 { Self::All } else { Self::Ends }
+    }
+}
+
 /// What has gone through each slot, and the first result that did not tell so.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -80,8 +96,18 @@ impl Ledger {
         Self { sums: vec![0.0; slots], launches, checked: 0, fault: None }
     }
 
-    /// Takes note of batch `batch`, whose input's first element is `mark`, and returns what each element of its output is a multiple of.
-    pub(super) fn note(&mut self, batch: u64, mark: f32) -> f32 {
+    /// Takes note of batch `batch`, whose input's first element is `mark`, and looks at its output.
+    pub(super) fn look(&mut self, batch: u64, mark: f32, output: &[f32], look: Look) {
+        let sum = self.note(batch, mark);
+        let step = match look {
+            Look::All => 1,
+            Look::Ends => output.len().saturating_sub(1).max(1),
+        };
+        self.check(batch, sum, output.iter().copied().enumerate().step_by(step));
+    }
+
+    /// What each element of the output of batch `batch`, now that it went through its slot, is a multiple of.
+    fn note(&mut self, batch: u64, mark: f32) -> f32 {
         let slots = self.sums.len() as u64;
         #[expect(
             clippy::cast_possible_truncation,
@@ -94,17 +120,6 @@ impl Ledger {
             self.fault.get_or_insert(text);
         }
         *sum
-    }
-
-    /// Compares all elements of an output.
-    pub(super) fn check_all(&mut self, batch: u64, sum: f32, output: &[f32]) {
-        self.check(batch, sum, output.iter().copied().enumerate());
-    }
-
-    /// Compares the first element and the last, which costs a run next to nothing.
-    pub(super) fn check_ends(&mut self, batch: u64, sum: f32, output: &[f32]) {
-        let ends = output.iter().copied().enumerate();
-        self.check(batch, sum, ends.step_by(output.len().saturating_sub(1).max(1)));
     }
 
     fn check(&mut self, batch: u64, sum: f32, elements: impl Iterator<Item = (usize, f32)>) {
@@ -133,27 +148,22 @@ mod tests {
     fn a_wrong_element_is_found_wherever_it_looks() {
         let mut batch = vec![0.0; 10];
         fill(&mut batch, 4);
-        let outcome = |spoilt: Option<usize>, is_all: bool| {
+        let outcome = |spoilt: Option<usize>, look: Look| {
             let mut ledger = Ledger::new(2, 3);
-            let sum = ledger.note(0, batch[0]);
             let mut output: Vec<f32> = batch.iter().map(|element| 3.0 * element).collect();
             if let Some(index) = spoilt {
                 output[index] = output[index].next_up();
             }
-            if is_all {
-                ledger.check_all(0, sum, &output);
-            } else {
-                ledger.check_ends(0, sum, &output);
-            }
+            ledger.look(0, batch[0], &output, look);
             ledger.outcome()
         };
-        for is_all in [true, false] {
-            assert_eq!(outcome(None, is_all), Ok(1));
-            assert!(outcome(Some(0), is_all).unwrap_err().starts_with("batch 0, element 0"));
-            assert!(outcome(Some(9), is_all).unwrap_err().starts_with("batch 0, element 9"));
+        for look in [Look::All, Look::Ends] {
+            assert_eq!(outcome(None, look), Ok(1));
+            assert!(outcome(Some(0), look).unwrap_err().starts_with("batch 0, element 0"));
+            assert!(outcome(Some(9), look).unwrap_err().starts_with("batch 0, element 9"));
         }
-        assert!(outcome(Some(5), true).is_err());
-        assert!(outcome(Some(5), false).is_ok(), "only the ends were asked for");
+        assert!(outcome(Some(5), Look::All).is_err());
+        assert!(outcome(Some(5), Look::Ends).is_ok(), "only the ends were asked for");
     }
 
     #[test]

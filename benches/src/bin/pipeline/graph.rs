@@ -4,7 +4,7 @@ use memory_pipeline::{LinkRates, Replay, ReplayConfig, ReplayInFlight};
 use slo_bench::Section;
 use slo_bench::cli::Session;
 
-use super::accumulate::{Accumulate, Ledger, fill, mark_of};
+use super::accumulate::{Accumulate, Ledger, Look, fill, mark_of};
 use super::pinned::conclude;
 use super::{Amount, CHUNK, Measured, Passes, size};
 
@@ -63,14 +63,9 @@ impl Turn {
     }
 
     /// Looks at the results of a schedule that is back.
-    fn look(&mut self, replay: &Replay<Accumulate>, is_all: bool) {
+    fn look(&mut self, replay: &Replay<Accumulate>, look: Look) {
         for ((batch, output), mark) in (0..).zip(replay.outputs()).zip(&self.marks) {
-            let sum = self.ledger.note(batch, *mark);
-            if is_all {
-                self.ledger.check_all(batch, sum, output);
-            } else {
-                self.ledger.check_ends(batch, sum, output);
-            }
+            self.ledger.look(batch, *mark, output, look);
         }
     }
 }
@@ -87,22 +82,23 @@ fn turns(
     let mut passes = Passes::default();
     let mut warm_up = Passes::default();
     for pass in 0..=amount.passes {
+        let look = Look::at_pass(pass);
         let passes = if pass == 0 { &mut warm_up } else { &mut passes };
         let start = session.clock.now();
         let mut in_flight = launch(session, one, passes)?;
         for _ in 1..launches {
             let beside = launch(session, other, passes)?;
             one = back(in_flight)?;
-            first.look(&one, pass == 0);
+            first.look(&one, look);
             in_flight = launch(session, one, passes)?;
             other = back(beside)?;
-            second.look(&other, pass == 0);
+            second.look(&other, look);
         }
         let beside = launch(session, other, passes)?;
         one = back(in_flight)?;
-        first.look(&one, pass == 0);
+        first.look(&one, look);
         other = back(beside)?;
-        second.look(&other, pass == 0);
+        second.look(&other, look);
         passes.end(session, start);
     }
     let outcome = first.ledger.outcome().and_then(|count| Ok(count + second.ledger.outcome()?));

@@ -4,7 +4,7 @@ use memory_pipeline::{Config, MemoryOptimizer};
 use slo_bench::Section;
 use slo_bench::cli::Session;
 
-use super::accumulate::{Accumulate, Ledger, fill, mark_of};
+use super::accumulate::{Accumulate, Ledger, Look, fill, mark_of};
 use super::pinned::{Round, conclude, round};
 use super::{Amount, CHUNK, Measured, Passes};
 
@@ -66,12 +66,8 @@ fn staged_in(
         let start = session.clock.now();
         let mut of_pass = marks.iter();
         pipeline.run_slice(input, |batch, output| {
-            let sum = ledger.note(batch, of_pass.next().copied().unwrap_or_default());
-            if pass == 0 {
-                ledger.check_all(batch, sum, output);
-            } else {
-                ledger.check_ends(batch, sum, output);
-            }
+            let mark = of_pass.next().copied().unwrap_or_default();
+            ledger.look(batch, mark, output, Look::at_pass(pass));
             Ok::<_, memory_pipeline::Error>(())
         })?;
         if pass > 0 {
@@ -102,8 +98,7 @@ fn staged_both(
         }
         let batches = input.chunks(LEN).zip(output.chunks(LEN));
         for (number, (sent, received)) in (0..).zip(batches) {
-            let sum = ledger.note(number, sent[0]);
-            ledger.check_all(number, sum, received);
+            ledger.look(number, sent[0], received, Look::All);
         }
     }
     Ok((passes, ledger.outcome()))

@@ -7,7 +7,7 @@ use memory_pipeline::{
 use slo_bench::Section;
 use slo_bench::cli::Session;
 
-use super::accumulate::{Accumulate, Ledger, fill, mark_of};
+use super::accumulate::{Accumulate, Ledger, Look, fill, mark_of};
 use super::{Amount, CHUNK, Measured, Passes, size};
 
 /// How much longer a heavy stage takes than the link.
@@ -165,29 +165,18 @@ pub(super) fn round(
     }
     let mut passes = Passes::default();
     let mut warm_up = Passes::default();
-    let check_all = |ledger: &mut Ledger, batch, sum, output: &[f32]| {
-        ledger.check_all(batch, sum, output);
-    };
-    pass(
-        session,
-        (&mut pipeline, &mut idle),
-        amount.batches,
-        (&mut ledger, check_all),
-        &mut warm_up,
-    )?;
     let mut reports = Vec::new();
-    for _ in 0..amount.passes {
-        let check_ends = |ledger: &mut Ledger, batch, sum, output: &[f32]| {
-            ledger.check_ends(batch, sum, output);
-        };
+    for number in 0..=amount.passes {
         pass(
             session,
             (&mut pipeline, &mut idle),
             amount.batches,
-            (&mut ledger, check_ends),
-            &mut passes,
+            (&mut ledger, Look::at_pass(number)),
+            if number == 0 { &mut warm_up } else { &mut passes },
         )?;
-        reports.push(pipeline.report());
+        if number > 0 {
+            reports.push(pipeline.report());
+        }
     }
     reports.sort_by_key(|report| report.wall_ns);
     let report = reports.swap_remove(reports.len() / 2);
@@ -199,7 +188,7 @@ fn pass(
     session: &Session<'_>,
     (pipeline, idle): (&mut MemoryOptimizer<Accumulate>, &mut Vec<Lease<f32>>),
     batches: u64,
-    (ledger, check): (&mut Ledger, impl Fn(&mut Ledger, u64, f32, &[f32])),
+    (ledger, look): (&mut Ledger, Look),
     passes: &mut Passes,
 ) -> anyhow::Result<()> {
     pipeline.restart()?;
@@ -215,8 +204,7 @@ fn pass(
             submitted += 1;
         }
         let Some(batch) = pipeline.complete()? else { break };
-        let sum = ledger.note(batch.index, batch.input[0]);
-        check(ledger, batch.index, sum, &batch.output);
+        ledger.look(batch.index, batch.input[0], &batch.output, look);
         idle.push(batch.input);
     }
     passes.end(session, start);
