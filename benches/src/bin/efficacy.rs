@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use benches::Question;
-use slo_bench::cli::efficacy;
+use slo_bench::cli::{Trials, efficacy};
 use slo_bench::efficacy::{BLOCKS_MIN, TrialName};
 
 const QUESTION: Question = Question {
@@ -29,7 +29,8 @@ fn main() -> ExitCode {
             [] => &TrialName::ALL,
             only => only,
         };
-        Ok(vec![session.section("efficacy", || efficacy(session, names, blocks))])
+        let trials = Trials { names, blocks, contracts: &[] };
+        Ok(vec![session.section("efficacy", || efficacy(session, &trials))])
     })
 }
 

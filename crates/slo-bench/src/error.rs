@@ -81,6 +81,19 @@ pub enum Error {
         /// The contract's file.
         file: PathBuf,
     },
+    /// A contract about what tuning gains, of a workload and size of which no kernel is on trial.
+    #[cfg(feature = "workloads")]
+    #[error(
+        "no kernel of workload `{workload}` at n = {n} is tried against a generic launch, only of {known}; leave [efficacy] out"
+    )]
+    ContractWithoutTrial {
+        /// The workload.
+        workload: &'static str,
+        /// Its size in the contract.
+        n: usize,
+        /// Those of which one is.
+        known: String,
+    },
     /// The device said no.
     #[error(transparent)]
     Device(#[from] gpu_core::Error),
@@ -255,7 +268,7 @@ impl Error {
             #[cfg(feature = "workloads")]
             Self::Tuning(error) => error.kind(),
             #[cfg(feature = "workloads")]
-            Self::Efficacy { .. } => ErrorKind::Invalid,
+            Self::ContractWithoutTrial { .. } | Self::Efficacy { .. } => ErrorKind::Invalid,
             Self::OutputUnwritable { .. } => ErrorKind::Unavailable,
             Self::ContractDuplicate { .. }
             | Self::ContractFolder { .. }

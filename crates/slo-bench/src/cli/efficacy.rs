@@ -7,10 +7,11 @@ use kernel_tuner::{Counts, StopRule, TunerConfig};
 
 use super::Session;
 use super::versions::SEED;
+use crate::contract::Contract;
 use crate::efficacy::{
     BLOCKS_MIN, BoundBy, Efficacy, EfficacyPlan, Sizes, TrialName, copy_rate, try_out,
 };
-use crate::report::Section;
+use crate::report::{Section, number};
 use crate::verdict::Verdict;
 
 /// How many times as fast the choice of the tuner has to be.
@@ -20,16 +21,41 @@ const KERNELS_MIN: usize = 3;
 /// Samples of each visit in a block.
 const SAMPLES: usize = 5;
 
-/// Tries out the kernels of `names` in at least [`BLOCKS_MIN`] blocks each. Where all are tried, enough of them
-/// have to gain; off a GPU the section is skipped.
+/// What to try out, and what is promised of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Trials<'a> {
+    /// The kernels.
+    pub names: &'a [TrialName],
+    /// Blocks of each comparison; at least [`BLOCKS_MIN`] are taken.
+    pub blocks: usize,
+    /// Contracts; those without a gain, or about another kind of device, say nothing here.
+    pub contracts: &'a [Contract],
+}
+
+impl Trials<'_> {
+    /// The trials whose times are seconds: those of kernels that are bound by memory.
+    pub const CHEAP: [TrialName; 2] = [TrialName::ReduceSum, TrialName::Transpose];
+
+    /// What is not tried out, in words that follow those of what is.
+    fn left_out(&self) -> String {
+        let others = TrialName::ALL.into_iter().filter(|name| !self.names.contains(name));
+        match others.map(TrialName::name).collect::<Vec<_>>().as_slice() {
+            [] => String::new(),
+            names => format!("; left out: {}", names.join(", ")),
+        }
+    }
+}
+
+/// What became of a trial, or why it did not come to its end.
+type Tried = (TrialName, Result<Efficacy, String>);
+
+/// Tries kernels out. Where all are tried, enough of them have to gain; what a contract promises of one is judged; off a
+/// GPU the section is skipped.
 ///
 /// # Errors
-/// If the rate of a copy cannot be measured. A trial that fails is a failed check.
-pub fn efficacy(
-    session: &Session<'_>,
-    names: &[TrialName],
-    blocks: usize,
-) -> anyhow::Result<Section> {
+/// If the rate of a copy cannot be measured, or a contract promises a gain of what is no trial. A trial that fails is a
+/// failed check.
+pub fn efficacy(session: &Session<'_>, trials: &Trials<'_>) -> anyhow::Result<Section> {
     let mut section = Section::new("efficacy");
     let device = session.device();
     if device.backend() != BackendKind::Cuda {
@@ -40,39 +66,74 @@ pub fn efficacy(
     }
     let rate = copy_rate(device)?;
     section.figure("copy in memory, read + written", rate / 1e9, "GB/s", session.label());
-    let stop = StopRule { samples_min: 10, samples_max: 20, ..StopRule::default() };
-    let search = TunerConfig { stop, ..TunerConfig::default() };
-    let blocks = blocks.max(BLOCKS_MIN);
-    let plan = EfficacyPlan { search, blocks, samples: SAMPLES, seed: SEED };
-    let mut told = Vec::new();
-    let mut gained = 0;
-    for name in names {
-        let mut trial = match name.open(device, &session.images, &Sizes::DEVICE) {
-            Ok(trial) => trial,
-            Err(error) => {
-                section.check(name.name(), false, error.to_string());
-                continue;
-            }
-        };
-        let steps = trial.space().len() + blocks;
-        let bar = session.terminal.progress(name.name(), u64::try_from(steps)?);
-        let tried = try_out(device, &mut *trial, &plan, Some(rate), &mut || bar.inc(1));
-        bar.finish_and_clear();
-        match tried {
-            Ok(efficacy) => {
-                gained += usize::from(efficacy.exceeds(TIMES));
-                told.push(format!("{}: {}", name.name(), words(&efficacy)));
-                add(&mut section, &efficacy, session.label());
-            }
-            Err(error) => section.check(name.name(), false, error.to_string()),
+    let blocks = trials.blocks.max(BLOCKS_MIN);
+    let mut all: Vec<Tried> = Vec::new();
+    for &name in trials.names {
+        let tried = tried(session, name, blocks, rate);
+        match &tried {
+            Ok(efficacy) => add(&mut section, efficacy, session.label()),
+            Err(error) => section.check(name.name(), false, error),
         }
+        all.push((name, tried));
     }
-    if names.len() == TrialName::ALL.len() {
+    let efficacies = || all.iter().filter_map(|(name, tried)| Some((name, tried.as_ref().ok()?)));
+    if trials.left_out().is_empty() {
+        let gained = efficacies().filter(|(_, tried)| tried.judge(TIMES) == Verdict::Pass).count();
         let check =
             format!("{KERNELS_MIN} kernels or more are shown to gain more than {TIMES} times");
-        section.check(check, gained >= KERNELS_MIN, format!("{gained} of {}", names.len()));
+        section.check(check, gained >= KERNELS_MIN, format!("{gained} of {}", all.len()));
     }
-    Ok(section.close(told.join("; ")))
+    for contract in trials.contracts {
+        promise(&mut section, contract, &all)?;
+    }
+    let told = efficacies().map(|(name, tried)| format!("{}: {}", name.name(), words(tried)));
+    let told = told.collect::<Vec<_>>().join("; ");
+    Ok(section.close(format!("{told}{}", trials.left_out())))
+}
+
+/// One kernel, tried out under a bar.
+fn tried(
+    session: &Session<'_>,
+    name: TrialName,
+    blocks: usize,
+    bytes_per_s: f64,
+) -> Result<Efficacy, String> {
+    let device = session.device();
+    let mut trial =
+        name.open(device, &session.images, &Sizes::DEVICE).map_err(|error| error.to_string())?;
+    let stop = StopRule { samples_min: 10, samples_max: 20, ..StopRule::default() };
+    let search = TunerConfig { stop, ..TunerConfig::default() };
+    let plan = EfficacyPlan { search, blocks, samples: SAMPLES, seed: SEED };
+    let steps = trial.space().len() + blocks;
+    let bar = session.terminal.progress(name.name(), steps as u64);
+    let tried = try_out(device, &mut *trial, &plan, Some(bytes_per_s), &mut || bar.inc(1));
+    bar.finish_and_clear();
+    tried.map_err(|error| error.to_string())
+}
+
+/// Judges what a contract promises of its workload's kernel, if it promises anything of a GPU's.
+fn promise(section: &mut Section, contract: &Contract, all: &[Tried]) -> crate::Result<()> {
+    let Some(gain_min) = contract.gain_min.filter(|_| contract.target.is_met_by(BackendKind::Cuda))
+    else {
+        return Ok(());
+    };
+    let promised = TrialName::promised_by(contract)?;
+    let (verdict, seen) = match all.iter().find(|(name, _)| *name == promised) {
+        None => {
+            let reason = format!("its kernel, {}, is left out of this run", promised.name());
+            (Verdict::skipped(reason), String::new())
+        }
+        Some((_, Err(error))) => {
+            (Verdict::invalid(format!("its trial failed: {error}")), String::new())
+        }
+        Some((_, Ok(efficacy))) => {
+            (efficacy.judge(gain_min), format!("{}: {}", promised.name(), words(efficacy)))
+        }
+    };
+    let times = number(gain_min);
+    let name = format!("{}: tuned more than {times} times as fast as generic", contract.name);
+    section.check(name, verdict, seen);
+    Ok(())
 }
 
 /// Adds what came of one trial.
@@ -160,12 +221,21 @@ mod tests {
     #[test]
     fn a_gain_is_claimed_by_its_bound_and_not_by_its_ratio() {
         let clear = efficacy(500.0, Gain { ratio: 2.2, lower: 2.1 });
-        assert!(clear.exceeds(TIMES));
+        assert_eq!(clear.judge(TIMES), Verdict::Pass);
         assert_eq!(words(&clear), "2.20 times as fast, at least 2.10");
         let unclear = efficacy(500.0, Gain { ratio: 2.2, lower: 1.9 });
-        assert!(!unclear.exceeds(TIMES) && !unclear.rules_out(TIMES));
-        let few = Efficacy { blocks: BLOCKS_MIN - 1, ..clear };
-        assert!(!few.exceeds(TIMES));
+        let reason = "2.20 times as fast, but shown to be at least 1.90 only";
+        assert_eq!(unclear.judge(TIMES), Verdict::inconclusive(reason));
+        let less = efficacy(500.0, Gain { ratio: 1.95, lower: 1.9 });
+        assert_eq!(less.judge(TIMES), Verdict::Fail);
+        let few = Efficacy { blocks: BLOCKS_MIN - 1, ..clear.clone() };
+        assert_eq!(
+            few.judge(TIMES),
+            Verdict::inconclusive("99 blocks decide nothing, a claim rests on 100")
+        );
+        let unseen = Efficacy { gain: None, ..clear };
+        let reason = "too short for the timer to compare";
+        assert_eq!(unseen.judge(TIMES), Verdict::inconclusive(reason));
     }
 
     #[test]
@@ -174,13 +244,70 @@ mod tests {
         assert!(near.rules_out(TIMES));
         let told = "(its baseline is at 80 % of the roofline: 2 is out of reach)";
         assert!(words(&near).ends_with(told), "{}", words(&near));
+        let reason = "its baseline is at 80 % of the roofline, which leaves no room for 2 times";
+        assert_eq!(near.judge(TIMES), Verdict::skipped(reason));
         let mut section = Section::new("efficacy");
         add(&mut section, &near, "here");
         assert_eq!(section.checks[0].verdict, Verdict::Pass);
         let shares: Vec<_> = section.figures.iter().filter(|figure| figure.unit == "%").collect();
         assert!(shares.iter().all(|figure| figure.measured_on == "calculated for here"));
         assert_eq!(shares.len(), 2);
-        assert!(!efficacy(201.0, Gain { ratio: 1.1, lower: 1.05 }).rules_out(TIMES));
+        let far = efficacy(201.0, Gain { ratio: 1.1, lower: 1.05 });
+        assert!(!far.rules_out(TIMES));
+        assert_eq!(far.judge(TIMES), Verdict::Fail);
+    }
+
+    /// A contract about the evolution, with `to` in place of `from`.
+    fn contract(from: &str, to: &str) -> Contract {
+        let text = "name = \"a\"\nworkload = \"thermodynamic\"\ndevice = \"cuda\"\nn = 900\niterations = 1000\n\
+            [efficacy]\ngain_min = 2\n[limits_ms]\np99 = 1\n";
+        let text = text.replacen(from, to, 1);
+        Contract::parse(&text, std::path::Path::new("a.toml"), crate::WORKLOADS).unwrap()
+    }
+
+    /// The only check that comes of the promise of `contract` once `all` were tried.
+    fn judged(contract: &Contract, all: &[Tried]) -> Option<crate::report::Check> {
+        let mut section = Section::new("efficacy");
+        promise(&mut section, contract, all).unwrap();
+        section.checks.pop()
+    }
+
+    #[test]
+    fn what_a_contract_promises_is_judged_by_the_trial_of_its_kernel() {
+        let of = |lower| Ok(efficacy(500.0, Gain { ratio: lower + 0.1, lower }));
+        let contract = contract("", "");
+        let name = "a: tuned more than 2 times as fast as generic";
+        for (lower, verdict) in [(2.1, Verdict::Pass), (1.5, Verdict::Fail)] {
+            // The other trial's gain is none of the evolution's.
+            let all = [(TrialName::Infer, of(1.8)), (TrialName::Evolve, of(lower))];
+            let check = judged(&contract, &all).unwrap();
+            assert_eq!((check.name.as_str(), check.verdict), (name, verdict));
+            assert!(check.detail.starts_with("evolve_resident: "), "{}", check.detail);
+        }
+        let lost = [(TrialName::Evolve, Err("the device is lost".to_owned()))];
+        let verdict = judged(&contract, &lost).unwrap().verdict;
+        assert_eq!(verdict, Verdict::invalid("its trial failed: the device is lost"));
+        let reason = "its kernel, evolve_resident, is left out of this run";
+        let verdict = judged(&contract, &[(TrialName::Infer, of(3.0))]).unwrap().verdict;
+        assert_eq!(verdict, Verdict::skipped(reason));
+    }
+
+    #[test]
+    fn a_contract_that_promises_no_gain_is_not_judged_and_one_of_no_trial_is_refused() {
+        assert!(judged(&contract("[efficacy]\ngain_min = 2\n", ""), &[]).is_none());
+        for (from, to) in [("thermodynamic", "frame"), ("n = 900", "n = 1024")] {
+            let error = TrialName::promised_by(&contract(from, to)).unwrap_err().to_string();
+            assert!(error.contains("is tried against a generic launch, only of"), "{error}");
+            assert!(error.contains("`thermodynamic` at n = 900; leave [efficacy] out"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_named() {
+        let trials = |names| Trials { names, blocks: 0, contracts: &[] }.left_out();
+        assert_eq!(trials(&TrialName::ALL), "");
+        let words = "; left out: gemm, convolve, infer, evolve_resident";
+        assert_eq!(trials(&Trials::CHEAP), words);
     }
 
     #[test]

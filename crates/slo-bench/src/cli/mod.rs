@@ -51,7 +51,7 @@ pub use session::{OutputArgs, Session, commit};
 pub use terminal::{Output, Terminal};
 
 #[cfg(feature = "workloads")]
-pub use efficacy::efficacy;
+pub use efficacy::{Trials, efficacy};
 #[cfg(feature = "workloads")]
 pub use speed::{Timed, Timing, device_plan, time, time_processor};
 #[cfg(feature = "workloads")]

@@ -225,6 +225,7 @@ fn annotations(contract: &Contract) -> BTreeMap<String, String> {
         ("claim", claim.to_owned()),
     ];
     all.extend(contract.throughput_hz_min.map(|rate| ("throughput_hz_min", rate.to_string())));
+    all.extend(contract.gain_min.map(|gain| ("gain_min", gain.to_string())));
     let max = contract.limits.iter().find(|limit| limit.quantile == Quantile::MAX);
     all.extend(max.map(|limit| ("max_ms", limit.limit_ms.to_string())));
     match load {
@@ -256,6 +257,7 @@ impl Slo {
                 None | Some("contract") => continue,
                 Some("load") => (Some("load"), "model"),
                 Some(key @ ("rate_hz" | "seed")) => (Some("load"), key),
+                Some(key @ "gain_min") => (Some("efficacy"), key),
                 Some("max_ms") => (Some("limits_ms"), "max"),
                 Some(key) => (None, key),
             };
@@ -337,7 +339,7 @@ mod tests {
 
     const RICH: &str = "name = \"Peak hours, 2\"\nworkload = \"frame\"\ndevice = \"cuda\"\nn = 900\niterations = 100000\n\
         note = \"from: the # desk\"\nconfidence = 0.99\nclaim = \"joint\"\nthroughput_hz_min = 390.5\n\
-        [load]\nmodel = \"poisson\"\nrate_hz = 400.0\nseed = 7\n\
+        [efficacy]\ngain_min = 1.25\n[load]\nmodel = \"poisson\"\nrate_hz = 400.0\nseed = 7\n\
         [limits_ms]\np50 = 0.2\np99 = 0.4\np999 = 1.0\nmax = 9.5\n";
 
     /// What stands in a document, wherever it was read.

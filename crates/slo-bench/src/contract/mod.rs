@@ -20,6 +20,9 @@
 //!
 //! [limits_ms]              # at least one of p50, p90, p99, p999, max
 //! p99 = 0.06
+//!
+//! [efficacy]               # optional; for a kernel that is tuned, on a GPU
+//! gain_min = 2.0           # the tuned launch is shown to be more than so many times as fast as a generic one
 //! ```
 //!
 //! `contracts/contract.schema.json` says the same to editors and other programs.
@@ -125,6 +128,9 @@ pub struct Contract {
     /// Fewest completed iterations a second: of the time they ran in a closed loop, of the whole time in an open one.
     /// A fact about the run, for which no confidence is claimed.
     pub throughput_hz_min: Option<f64>,
+    /// How many times as fast as a generic launch the tuned one of the workload's kernel has to be. A pass is shown by a
+    /// bound of 95 % confidence, whatever [`confidence`](Self::confidence) is.
+    pub gain_min: Option<f64>,
     /// The promises; at least one.
     pub limits: Vec<Limit>,
 }

@@ -23,18 +23,24 @@ pub(super) const KEYS: &[&str] = &[
     "confidence",
     "claim",
     "throughput_hz_min",
+    EFFICACY,
     LOAD,
     LIMITS,
 ];
 pub(super) const LIMIT_KEYS: &[&str] = &["p50", "p90", "p99", "p999", "max"];
 pub(super) const LOAD_KEYS: &[&str] = &["model", "rate_hz", "seed"];
+pub(super) const EFFICACY_KEYS: &[&str] = &["gain_min"];
 const LIMITS: &str = "limits_ms";
 const LOAD: &str = "load";
+const EFFICACY: &str = "efficacy";
 
 /// The confidence of a contract that says none.
 const CONFIDENCE: f64 = 0.95;
 /// The highest rate that one generator can be asked to keep.
 const RATE_HZ_MAX: f64 = 1e7;
+
+/// The largest gain that a contract can ask for: more is a slip.
+const GAIN_MAX: f64 = 1e3;
 
 /// Most oscillators or windows that a contract can ask for: 64 times the largest reference size.
 const N_MAX: i64 = 1 << 16;
@@ -58,9 +64,11 @@ pub(super) fn contract(text: &str, file: &Path, known: &[&str]) -> Result<Contra
         claim: table.claim()?,
         load: table.load()?,
         throughput_hz_min: table.rate("", "throughput_hz_min", &table.table)?,
+        gain_min: table.gain_min()?,
         limits: table.limits()?,
     };
     table.refuse_undecidable(&contract)?;
+    table.refuse_gain_of_a_host(&contract)?;
     Ok(contract)
 }
 
@@ -89,7 +97,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn refuse_unknown_keys(&self) -> Result<()> {
         self.refuse_unknown("", self.table.keys(), KEYS)?;
-        for (name, known) in [(LIMITS, LIMIT_KEYS), (LOAD, LOAD_KEYS)] {
+        for (name, known) in [(LIMITS, LIMIT_KEYS), (LOAD, LOAD_KEYS), (EFFICACY, EFFICACY_KEYS)] {
             match self.table.get(name) {
                 Some(Value::Table(inner)) => {
                     self.refuse_unknown(&format!("{name}."), inner.keys(), known)?;
@@ -212,6 +220,32 @@ impl Reader<'_> {
             (Some(value), _) if load == Load::Closed => vain("load.rate_hz", value),
             (_, Some(value)) if !is_random => vain("load.seed", value),
             _ => Ok(load),
+        }
+    }
+
+    fn gain_min(&self) -> Result<Option<f64>> {
+        let Some(table) = self.table.get(EFFICACY).and_then(Value::as_table) else {
+            return Ok(None);
+        };
+        let missing = || Error::ContractMissing {
+            file: self.file.to_owned(),
+            key: "efficacy.gain_min",
+            example: "2.0",
+        };
+        let value = table.get("gain_min").ok_or_else(missing)?;
+        let gain = number(value).filter(|gain| (1.0..=GAIN_MAX).contains(gain));
+        let expected = format!("how many times as fast, from 1 to {GAIN_MAX}");
+        gain.ok_or_else(|| self.refuse("efficacy.gain_min", value, &expected)).map(Some)
+    }
+
+    /// Refuses a gain that nothing could show: launches on a host run as the reference does, whatever their shape.
+    fn refuse_gain_of_a_host(&self, contract: &Contract) -> Result<()> {
+        match self.table.get(EFFICACY) {
+            Some(value) if contract.target == Target::Host => {
+                let expected = "left out: only launches on a GPU are tuned";
+                Err(self.refuse(EFFICACY, value, expected))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::parse::{KEYS, LIMIT_KEYS, LOAD_KEYS};
+use super::parse::{EFFICACY_KEYS, KEYS, LIMIT_KEYS, LOAD_KEYS};
 use super::{Contract, SHIPPED};
 use crate::schema::{keys, misfit};
 
@@ -22,6 +22,7 @@ fn the_schema_and_the_parser_know_the_same_keys() {
     let schema = schema();
     for (schema, known) in [
         (&schema, KEYS),
+        (&schema["properties"]["efficacy"], EFFICACY_KEYS),
         (&schema["properties"]["load"], LOAD_KEYS),
         (&schema["properties"]["limits_ms"], LIMIT_KEYS),
     ] {
@@ -38,14 +39,15 @@ fn shipped_contracts_fit_the_schema() {
 
 #[test]
 fn the_schema_refuses_what_the_parser_refuses() {
-    const GOOD: &str = "name = \"a\"\nworkload = \"frame\"\ndevice = \"host\"\nn = 900\niterations = 1000\nconfidence = 0.99\n\
-        claim = \"joint\"\nthroughput_hz_min = 3.5\n[load]\nmodel = \"poisson\"\nrate_hz = 9.5\nseed = 7\n[limits_ms]\np99 = 1\n";
+    const GOOD: &str = "name = \"a\"\nworkload = \"frame\"\ndevice = \"cuda\"\nn = 900\niterations = 1000\nconfidence = 0.99\n\
+        claim = \"joint\"\nthroughput_hz_min = 3.5\n[load]\nmodel = \"poisson\"\nrate_hz = 9.5\nseed = 7\n\
+        [efficacy]\ngain_min = 1.5\n[limits_ms]\np99 = 1\n";
     let parse = |text: &str| Contract::parse(text, std::path::Path::new("a.toml"), &["frame"]);
     assert_eq!(judge(GOOD), None);
     parse(GOOD).unwrap();
     for (from, to) in [
         ("name = \"a\"\n", ""),
-        ("\"host\"", "\"gpu\""),
+        ("\"cuda\"", "\"gpu\""),
         ("n = 900", "n = 0"),
         ("n = 900", "n = 65537"),
         ("iterations = 1000", "iterations = 1000000001"),
@@ -56,6 +58,10 @@ fn the_schema_refuses_what_the_parser_refuses() {
         ("9.5", "-1"),
         ("seed = 7", "seed = -7"),
         ("seed", "sed"),
+        ("gain_min = 1.5", ""),
+        ("gain_min = 1.5", "gain = 1.5"),
+        ("gain_min = 1.5", "gain_min = 0.9"),
+        ("gain_min = 1.5", "gain_min = 1001"),
         ("p99 = 1", "p98 = 1"),
         ("p99 = 1", "p99 = 0.0"),
         ("p99 = 1", ""),

@@ -168,6 +168,33 @@ fn loads_are_read_as_written() {
 }
 
 #[test]
+fn a_gain_is_promised_of_a_gpu_only_and_in_numbers_that_can_be_meant() {
+    let on = |device: &str, keys: &str| {
+        let text = with(&format!("[efficacy]\n{keys}")).replacen("\"host\"", device, 1);
+        parse(&text).map(|contract| contract.gain_min)
+    };
+    assert_eq!(on("\"cuda\"", "gain_min = 2").unwrap(), Some(2.0));
+    assert_eq!(on("\"cuda\"", "gain_min = 1.25").unwrap(), Some(1.25));
+    assert_eq!(parse(GOOD).unwrap().gain_min, None);
+    for (device, keys, expected) in [
+        ("\"cuda\"", "", "key `efficacy.gain_min` is missing; add `efficacy.gain_min = 2.0`"),
+        ("\"cuda\"", "gain_min = 0.5", "`efficacy.gain_min = 0.5` is not accepted"),
+        ("\"cuda\"", "gain_min = 1001", "from 1 to 1000"),
+        ("\"cuda\"", "gain_min = nan", "from 1 to 1000"),
+        ("\"cuda\"", "gain_min = \"2x\"", "from 1 to 1000"),
+        ("\"cuda\"", "gain = 2", "unknown key `efficacy.gain`; did you mean `gain_min`?"),
+        ("\"host\"", "gain_min = 2", "left out: only launches on a GPU are tuned"),
+    ] {
+        let message = on(device, keys).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+        assert!(message.starts_with("quick.toml") && !message.contains('\n'), "{message}");
+    }
+    let text = GOOD.replacen("[limits_ms]", "efficacy = 2\n[limits_ms]", 1);
+    let message = parse(&text).unwrap_err().to_string();
+    assert!(message.contains("a table: write its keys under [efficacy]"), "{message}");
+}
+
+#[test]
 fn more_confidence_needs_more_iterations() {
     let message = |keys: &str| parse(&with(keys)).unwrap_err().to_string();
     let said = message("confidence = 0.99999");

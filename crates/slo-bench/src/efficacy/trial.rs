@@ -11,6 +11,7 @@ use super::blocks::{Turns, interleave, median};
 use super::gain::Gain;
 use super::roofline::{Roofline, Work};
 use crate::error::{Error, Result};
+use crate::verdict::Verdict;
 
 /// Fewest blocks that a claim may rest on. At a noise of 10 % a true gain of 2.1 is then seen to be above 2.
 pub const BLOCKS_MIN: usize = 100;
@@ -69,9 +70,27 @@ pub struct Efficacy {
 }
 
 impl Efficacy {
-    /// Whether the choice is shown to be more than `times` as fast as the baseline.
-    pub fn exceeds(&self, times: f64) -> bool {
-        self.blocks >= BLOCKS_MIN && self.gain.is_some_and(|gain| gain.lower > times)
+    /// Whether the choice is shown to be more than `times` as fast as the baseline. Fails only where the ratio itself is not
+    /// more and the roofline leaves room for it; where it leaves none there is nothing to judge.
+    pub fn judge(&self, times: f64) -> Verdict {
+        let gain = self.gain.filter(|_| self.blocks >= BLOCKS_MIN);
+        match (gain, self.roofline) {
+            (Some(gain), _) if gain.lower > times => Verdict::Pass,
+            (_, Some(roofline)) if self.rules_out(times) => Verdict::skipped(format!(
+                "its baseline is at {:.0} % of the roofline, which leaves no room for {times} times",
+                100.0 * roofline.share(self.baseline_us)
+            )),
+            (Some(gain), _) if gain.ratio > times => Verdict::inconclusive(format!(
+                "{:.2} times as fast, but shown to be at least {:.2} only",
+                gain.ratio, gain.lower
+            )),
+            (Some(_), _) => Verdict::Fail,
+            (None, _) if self.blocks < BLOCKS_MIN => Verdict::inconclusive(format!(
+                "{} blocks decide nothing, a claim rests on {BLOCKS_MIN}",
+                self.blocks
+            )),
+            (None, _) => Verdict::inconclusive("too short for the timer to compare"),
+        }
     }
 
     /// Whether the roofline leaves no room for any launch to be `times` as fast as the baseline.

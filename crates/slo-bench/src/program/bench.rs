@@ -3,7 +3,7 @@
 //! Never judges by fewer samples than the contract asks for.
 
 use gpu_core::BackendKind;
-use slo_bench::cli::{Subject, Terminal, Timing, device_plan, efficacy, time_processor};
+use slo_bench::cli::{Subject, Terminal, Timing, Trials, device_plan, efficacy, time_processor};
 use slo_bench::efficacy::TrialName;
 use slo_bench::{Contract, Exit, Load, Machine, MeasurePlan, Reference, Section, Variant};
 
@@ -40,10 +40,10 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
         sections.push(setup.session.section(workload.name(), || latency(&setup, args, workload)));
     }
     sections.push(setup.session.section("pipeline", || pipeline(&setup)));
-    if args.workload.is_none() {
-        let names = &TrialName::ALL;
-        let tried = || efficacy(&setup.session, names, EFFICACY_BLOCKS);
-        sections.push(setup.session.section("efficacy", tried));
+    if let Some(names) = trials(&setup, args)? {
+        let contracts = &setup.contracts.contracts;
+        let trials = Trials { names: &names, blocks: EFFICACY_BLOCKS, contracts };
+        sections.push(setup.session.section("efficacy", || efficacy(&setup.session, &trials)));
     }
     for section in &sections {
         terminal.runs(&section.runs);
@@ -56,6 +56,19 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
         sections.push(compared);
     }
     setup.session.finish("bench", sections)
+}
+
+/// The kernels to try out: all of them, or of one workload the one that its contracts promise a gain of, if any does.
+fn trials(setup: &Setup<'_>, args: &BenchArgs) -> slo_bench::Result<Option<Vec<TrialName>>> {
+    let Some(workload) = &args.workload else {
+        return Ok(Some(TrialName::ALL.to_vec()));
+    };
+    let backend = setup.session.device().backend();
+    let promised = setup.contracts.contracts.iter().find(|contract| {
+        let is_met = contract.target.is_met_by(backend);
+        contract.workload == *workload && is_met && contract.gain_min.is_some()
+    });
+    promised.map(|contract| Ok(vec![TrialName::promised_by(contract)?])).transpose()
 }
 
 fn frames(backend: BackendKind) -> u64 {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use gpu_core::Device;
 use slo_bench::cli::{Session, Terminal, Usage};
+use slo_bench::efficacy::TrialName;
 use slo_bench::{ContractSet, Formula, FrameFile, FrameSource, Reference, Repeated, WORKLOADS};
 
 use super::args::{ContractArgs, RunArgs};
@@ -74,7 +75,8 @@ pub(super) fn contracts(args: &ContractArgs) -> anyhow::Result<ContractSet> {
     }?;
     for contract in &set.contracts {
         let size = Reference::find(&contract.workload)?.check_n(contract.n);
-        size.with_context(|| format!("contract `{}`", contract.name))?;
+        let trial = contract.gain_min.map(|_| TrialName::promised_by(contract)).transpose();
+        size.and(trial).with_context(|| format!("contract `{}`", contract.name))?;
     }
     Ok(set)
 }

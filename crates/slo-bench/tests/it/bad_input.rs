@@ -91,6 +91,17 @@ fn a_contract_for_a_size_that_its_workload_does_not_have_is_named() {
 }
 
 #[test]
+fn a_gain_that_nothing_tries_is_named() {
+    let text = CONTRACT.replace("thermodynamic", "frame").replace("host", "cuda");
+    let folder = contracts(&format!("{text}[efficacy]\ngain_min = 2\n[limits_ms]\np99 = 1\n"));
+    let words =
+        ["contract `quick`", "no kernel of workload `frame` at n = 900", "leave [efficacy] out"];
+    for command in ["validate", "bench"] {
+        refused(folder.path(), &[command, "--contracts", "here"], 2, &words);
+    }
+}
+
+#[test]
 fn a_folder_without_contracts_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["validate", "--contracts", "nowhere"];

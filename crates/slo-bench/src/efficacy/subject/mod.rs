@@ -17,6 +17,9 @@ pub use self::product::Product;
 pub use self::sum::Sum;
 use self::turning::Turning;
 use super::trial::Trial;
+use crate::contract::Contract;
+use crate::error::{Error, Result};
+use crate::workload::Reference;
 
 /// A kernel to try out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,30 @@ impl TrialName {
     /// Each of them.
     pub const ALL: [Self; 6] =
         [Self::Gemm, Self::ReduceSum, Self::Transpose, Self::Convolve, Self::Infer, Self::Evolve];
+
+    /// The one that the gain of a contract is about.
+    ///
+    /// # Errors
+    /// [`Error::WorkloadUnknown`]; [`Error::ContractWithoutTrial`] if none has its workload's kernel at its size.
+    pub fn promised_by(contract: &Contract) -> Result<Self> {
+        let workload = Reference::find(&contract.workload)?;
+        Self::of(workload).filter(|_| contract.n == workload.n()).ok_or_else(|| {
+            let known = Reference::ALL.into_iter().filter(|workload| Self::of(*workload).is_some());
+            let known =
+                known.map(|workload| format!("`{}` at n = {}", workload.name(), workload.n()));
+            let known = known.collect::<Vec<_>>().join(" and ");
+            Error::ContractWithoutTrial { workload: workload.name(), n: contract.n, known }
+        })
+    }
+
+    /// The one of a workload's kernel, at the size that the workload is judged at.
+    fn of(workload: Reference) -> Option<Self> {
+        match workload {
+            Reference::ActiveInference => Some(Self::Infer),
+            Reference::Thermodynamic => Some(Self::Evolve),
+            Reference::Frame => None,
+        }
+    }
 
     /// The kernel's name.
     pub fn name(self) -> &'static str {

@@ -7,7 +7,7 @@ use kernel_tuner::{Mismatch, Ready, StopRule, Subject, TunerConfig};
 use super::super::trial::{Efficacy, EfficacyPlan, try_out};
 use super::*;
 use crate::efficacy::Work;
-use crate::error::Error;
+use crate::verdict::Verdict;
 
 const PLAN: EfficacyPlan = EfficacyPlan {
     search: TunerConfig {
@@ -42,7 +42,8 @@ fn every_configuration_of_the_kernels_is_right_and_the_choice_is_compared() {
         assert!(counts.timed > 10, "{name:?}");
         assert_eq!(efficacy.blocks, 8);
         // Eight blocks on a host are no claim about anything.
-        assert!(!efficacy.exceeds(0.0) && !efficacy.rules_out(2.0));
+        assert_ne!(efficacy.judge(0.0), Verdict::Pass);
+        assert!(!efficacy.rules_out(2.0));
         assert_eq!((efficacy.roofline, efficacy.clock_hz), (None, None));
     }
 }

@@ -18,7 +18,7 @@ use slo_bench::{Exit, Section};
 use super::args::{SectionName, ValidateArgs};
 use super::setup::Setup;
 use super::{doctor, dump};
-use slo_bench::cli::{Terminal, efficacy};
+use slo_bench::cli::{Terminal, Trials, efficacy};
 
 /// How much of each thing is run. The size of the workloads is no part of it.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ struct Amount {
     device_frames: u64,
     /// Elements that the tuned kernel sums.
     tuning_len: usize,
+    /// Kernels whose tuned launches are tried against generic ones.
+    trials: &'static [TrialName],
     /// Samples of a contract on a GPU.
     samples_cuda: u64,
     /// Samples of a contract on the host.
@@ -45,6 +47,7 @@ const FULL: Amount = Amount {
     naive_frames: 10,
     device_frames: 1_000,
     tuning_len: 1 << 22,
+    trials: &TrialName::ALL,
     samples_cuda: 10_000,
     samples_host: 200,
 };
@@ -54,6 +57,7 @@ const QUICK: Amount = Amount {
     naive_frames: 2,
     device_frames: 50,
     tuning_len: 1 << 18,
+    trials: &Trials::CHEAP,
     samples_cuda: 2_000,
     samples_host: 100,
 };
@@ -84,7 +88,11 @@ fn section(name: SectionName, setup: &Setup<'_>, amount: &Amount) -> anyhow::Res
         SectionName::Pipeline => pipeline::section(setup, amount),
         SectionName::Resilience => resilience::section(setup),
         SectionName::Tuning => tuning::section(setup, amount),
-        SectionName::Efficacy => efficacy(&setup.session, &TrialName::ALL, BLOCKS_MIN),
+        SectionName::Efficacy => {
+            let contracts = &setup.contracts.contracts;
+            let trials = Trials { names: amount.trials, blocks: BLOCKS_MIN, contracts };
+            efficacy(&setup.session, &trials)
+        }
         SectionName::Contract => contract::section(setup, amount),
     }
 }
