@@ -45,6 +45,7 @@
 pub mod cli;
 
 mod attribution;
+pub mod chart;
 mod compare;
 mod contract;
 mod dump;

@@ -47,6 +47,8 @@ pub(crate) fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<Stri
                 name => is_of_type(value, name),
             },
             "enum" => schema["enum"].as_array().unwrap().contains(value),
+            "minItems" => value.as_array().is_some_and(|all| all.len() as f64 >= number(keyword)),
+            "maxItems" => value.as_array().is_some_and(|all| all.len() as f64 <= number(keyword)),
             "minLength" => value.as_str().is_some_and(|text| text.len() as f64 >= number(keyword)),
             "minimum" => value.as_f64().is_some_and(|value| value >= number(keyword)),
             "exclusiveMinimum" => value.as_f64().is_some_and(|value| value > number(keyword)),

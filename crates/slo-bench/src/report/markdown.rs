@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, Run, Section, tails};
+use super::{PAGE, Report, Run, Section, tails};
 use crate::contract::Clause;
 use crate::recorder::{Interval, Latency};
 
@@ -81,6 +81,9 @@ fn write_section(out: &mut String, section: &Section) -> std::fmt::Result {
             let (value, place) = (number(figure.value), cell(&figure.measured_on));
             writeln!(out, "| {name} | {value} {unit} | {place} |")?;
         }
+    }
+    for chart in &section.charts {
+        writeln!(out, "\nChart in {PAGE}: {}, on {}", chart.title, chart.measured_on)?;
     }
     for file in &section.files {
         let shown = if file.ends_with(".svg") { "!" } else { "" };

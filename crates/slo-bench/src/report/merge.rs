@@ -65,7 +65,8 @@ impl Section {
             checks,
             figures: [self.figures, other.figures].concat(),
             runs,
-            // They stay with the reports of the nodes.
+            // These stay with the reports of the nodes.
+            charts: Vec::new(),
             files: Vec::new(),
             name: self.name,
         })

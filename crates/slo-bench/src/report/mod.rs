@@ -29,6 +29,7 @@ pub use store::{Destination, PROFILE, TIMELINE, TRACE};
 pub use utc::UtcTime;
 
 use crate::attribution::Attribution;
+use crate::chart::Chart;
 use crate::contract::Clause;
 use crate::load::Load;
 use crate::recorder::Latency;
@@ -78,6 +79,9 @@ pub struct Section {
     pub figures: Vec<Figure>,
     /// Latencies of whole runs.
     pub runs: Vec<Run>,
+    /// What was measured over time, or over what was tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<Chart>,
     /// Names of the files beside the report that belong to it.
     #[serde(default)]
     pub files: Vec<String>,
@@ -177,6 +181,7 @@ impl Section {
             checks: Vec::new(),
             figures: Vec::new(),
             runs: Vec::new(),
+            charts: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -196,6 +201,13 @@ impl Section {
     pub fn figure(&mut self, name: impl Into<String>, value: f64, unit: &str, measured_on: &str) {
         let (name, unit, measured_on) = (name.into(), unit.to_owned(), measured_on.to_owned());
         self.figures.push(Figure { name, value, unit, measured_on });
+    }
+
+    /// Adds a chart, unless it shows nothing.
+    pub fn chart(&mut self, chart: Chart) {
+        if !chart.lines.is_empty() {
+            self.charts.push(chart);
+        }
     }
 
     /// Closes the section: it comes to what its checks come to, and says so in `detail` or in the first bad check's words.

@@ -22,6 +22,8 @@ fn awkward() -> Report {
     section.figure("threads", 128.0, "threads", "host, not a GPU (\"x\", y)");
     let run = report.sections[0].runs[0].clone();
     section.runs = vec![run.clone(), Run { load: Load::Closed, service: None, ..run.clone() }, run];
+    section.chart(drawn());
+    section.chart(Chart::new("nothing", "here", drawn().x, drawn().y));
     section.files = vec![TIMELINE.to_owned(), TRACE.to_owned()];
     report.sections.push(section.close(""));
     report.sections.push(Section::new("empty"));
@@ -49,18 +51,32 @@ fn a_report_fits_the_schema_that_is_shipped_and_a_changed_one_does_not() {
     let fits = |report: &Value| crate::schema::misfit(&schema, &schema, report);
     let report: Value = serde_json::from_str(&awkward().to_json()).unwrap();
     assert_eq!(fits(&report), None);
+    assert!(report["sections"][0].get("charts").is_none(), "it has none");
+    assert_eq!(report["sections"][1]["charts"].as_array().unwrap().len(), 1, "none that is empty");
     for (pointer, key, value) in [
         ("", "verdict", Value::Null),
         ("/sections/0/runs/0", "colour", Value::from("blue")),
         ("/sections/0/runs/0/clauses/0/evidence", "about", Value::from("weather")),
         ("/sections/1/checks/0/verdict", "is", Value::from("maybe")),
         ("/sections/1/figures/0", "value", Value::from("many")),
+        ("/sections/1/charts/0", "colour", Value::from("blue")),
+        ("/sections/1/charts/0/x", "from", Value::from(0)),
+        ("/sections/1/charts/0/y", "scale", Value::from("square")),
+        ("/sections/1/charts/0/lines/0", "dashes", Value::from("long")),
+        ("/sections/1/charts/0/lines/0", "values", serde_json::json!([[1.0]])),
+        ("/sections/1/charts/0/marks/0", "value", Value::Null),
     ] {
         let mut changed = report.clone();
         let place = changed.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
         place.insert(key.to_owned(), value);
         assert!(fits(&changed).is_some(), "{pointer}/{key}");
     }
+}
+
+#[test]
+fn markdown_names_a_chart_and_where_it_is_drawn() {
+    let line = "Chart in report.html: busy & \"so\", on host, not a GPU (\"x\", y)";
+    assert!(faces()["report.md"].lines().any(|have| have == line));
 }
 
 #[test]

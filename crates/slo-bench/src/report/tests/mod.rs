@@ -4,6 +4,7 @@ mod faces;
 
 use super::*;
 use crate::attribution::{SlowIteration, Tail};
+use crate::chart::Quantity;
 use crate::contract::Evidence;
 use crate::recorder::Recorder;
 use gpu_core::Device;
@@ -24,6 +25,18 @@ fn attribution() -> Attribution {
         }],
         worst: vec![SlowIteration { iteration: 77, wall_ns: 34_000, stages_ns }],
     }
+}
+
+/// A chart of two lines, one with a gap, and two heights.
+fn drawn() -> Chart {
+    let (x, y) = (Quantity::new("time", "s"), Quantity::new("share <1>", "%"));
+    let mut chart = Chart::new("busy & \"so\"", "host, not a GPU (\"x\", y)", x, y);
+    let seconds = (0..9).map(f64::from);
+    chart.line("first, with a gap", seconds.clone().map(|s| (s, (s != 4.0).then_some(90.0 + s))));
+    chart.line("second < first", seconds.map(|s| (s, Some(40.0))));
+    chart.mark("promised first", 80.0);
+    chart.mark("promised second", 80.0);
+    chart
 }
 
 fn report() -> Report {
@@ -199,6 +212,7 @@ fn node(samples: u64, factor: u64) -> Report {
     let name = run.clauses[0].check_name("thermodynamic-h100");
     report.sections[0].checks =
         vec![Check { name, verdict: Verdict::inconclusive("too few"), detail: String::new() }];
+    report.sections[0].chart(drawn());
     report.machine.label = format!("node of {samples}");
     report
 }
@@ -213,6 +227,7 @@ fn merged_nodes_are_judged_by_all_their_samples_in_whatever_order_they_come() {
     assert_eq!(run.latency.samples, 9_000);
     assert_eq!(run.latency.histogram.len(), 9_000);
     assert!(a.sections[0].runs[0].attribution.is_some() && run.attribution.is_none());
+    assert!(!a.sections[0].charts.is_empty() && left.sections[0].charts.is_empty());
     assert_eq!(run.latency.max_ns, Some(50_950));
     let interval = &run.latency.intervals[2];
     let parts =
