@@ -47,7 +47,7 @@ pub fn judge(trace: &Trace, promise: &SaturationPromise, ceiling: Option<&Ceilin
             return outcome;
         }
     };
-    let Some(thresholds) = evidence.thresholds(promise) else {
+    let Some(thresholds) = promise.thresholds(|channel| evidence.has(channel)) else {
         let reason = "there are neither counters nor counted work over a measured ceiling, and NVML alone shows nothing";
         outcome.verdict = Verdict::invalid(reason);
         return outcome;
@@ -133,27 +133,6 @@ impl Evidence {
     fn mean(&self, channel: Channel) -> Option<f64> {
         let (_, seconds) = self.channels.iter().find(|(of, _)| *of == channel)?;
         Some(seconds.iter().sum::<f64>() / seconds.len() as f64)
-    }
-
-    /// What has to exceed what: the promise in words, and in substance. `None` if there is nothing of substance.
-    fn thresholds(&self, promise: &SaturationPromise) -> Option<Vec<(Channel, f64)>> {
-        let mut all = vec![(Channel::GpuBusy, promise.gpu_busy_percent)];
-        let (counter, threshold) = match self.demand {
-            Demand::Memory => {
-                all.push((Channel::MemoryBusy, promise.memory_busy_percent));
-                (Channel::Bandwidth, promise.dram_percent)
-            }
-            Demand::Arithmetic => (Channel::Pipes, promise.pipe_percent),
-        };
-        if self.has(Channel::Multiprocessors) && self.has(counter) {
-            all.push((Channel::Multiprocessors, promise.sm_percent));
-            all.push((counter, threshold));
-        } else if self.has(Channel::Counted) {
-            all.push((Channel::Counted, threshold));
-        } else {
-            return None;
-        }
-        Some(all)
     }
 
     fn levels(&self, thresholds: &[(Channel, f64)]) -> Vec<Level> {

@@ -6,6 +6,7 @@
 //! substance (T1, or T0 where there are no counters) for every second of a minute, and calls what only looks busy hollow.
 //! [`watch`] reads a device beside the work. Never changes clocks, power or modes, and never starts work of its own.
 
+mod chart;
 mod judge;
 mod level;
 mod promise;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::level::Channel;
+
 /// What the work asks a device for, which says what it has to be held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -65,6 +67,28 @@ impl SaturationPromise {
         self.warm_up_s = warm_up_s;
         self.seconds_min = seconds;
         self
+    }
+
+    /// What has to exceed what, of the channels that a device `has`: the promise in words, and in substance. `None` if
+    /// there is nothing of substance.
+    pub(super) fn thresholds(&self, has: impl Fn(Channel) -> bool) -> Option<Vec<(Channel, f64)>> {
+        let mut all = vec![(Channel::GpuBusy, self.gpu_busy_percent)];
+        let (counter, threshold) = match self.demand {
+            Demand::Memory => {
+                all.push((Channel::MemoryBusy, self.memory_busy_percent));
+                (Channel::Bandwidth, self.dram_percent)
+            }
+            Demand::Arithmetic => (Channel::Pipes, self.pipe_percent),
+        };
+        if has(Channel::Multiprocessors) && has(counter) {
+            all.push((Channel::Multiprocessors, self.sm_percent));
+            all.push((counter, threshold));
+        } else if has(Channel::Counted) {
+            all.push((Channel::Counted, threshold));
+        } else {
+            return None;
+        }
+        Some(all)
     }
 
     /// Time from one reading to the next.

@@ -274,6 +274,47 @@ fn a_trace_as_a_table_has_a_line_an_interval_and_leaves_out_what_was_not_told() 
     assert_eq!(lines[1], "0.200,100.00,95.00,,,,,100.00,1980,500.0,60,");
 }
 
+#[test]
+fn a_trace_is_drawn_in_percent_against_what_was_promised_with_power_and_clock_apart() {
+    let charts = |simulated: &Simulated| {
+        let promise = SaturationPromise::new(simulated.demand);
+        simulated.trace().charts("triad", &promise, Some(&CEILING), "here")
+    };
+    let short = Simulated { seconds: 4, ..simulated(|_| TRIAD) };
+    let [shares, power, clock] = charts(&short).try_into().unwrap();
+    assert_eq!(shares.title, "triad: saturation, the first 10 s not judged");
+    let lines: Vec<_> = shares.lines.iter().map(|line| (&*line.name, line.values[0])).collect();
+    let expected = [
+        ("NVML gpu", (0.2, Some(100.0))),
+        ("NVML memory", (0.2, Some(95.0))),
+        ("GPM multiprocessors", (0.2, Some(99.0))),
+        ("GPM DRAM", (0.2, Some(86.0))),
+        ("GPM DRAM of the ceiling", (0.2, Some(96.0333))),
+        ("GPM busiest pipe", (0.2, Some(4.0))),
+        ("counted, of the ceiling", (0.2, Some(100.0))),
+    ];
+    assert_eq!(lines, expected);
+    let marks = |chart: &crate::chart::Chart| {
+        let marks = chart.marks.iter().map(|mark| format!("{} {}", mark.name, mark.value));
+        marks.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(
+        marks(&shares),
+        "promised NVML gpu 80, promised NVML memory 60, promised GPM multiprocessors 80, promised GPM DRAM 60"
+    );
+    assert_eq!((power.lines[0].values[20], &*power.y.unit), ((4.0, Some(500.0)), "W"));
+    assert_eq!((clock.lines[0].values[20], &*clock.y.unit), ((4.0, Some(1980.0)), "MHz"));
+
+    // Without counters, what was counted is held against their thresholds.
+    let blind = Simulated { has_counters: false, demand: Demand::Arithmetic, ..short };
+    let shares = &charts(&blind)[0];
+    assert_eq!(shares.lines.len(), 3);
+    assert_eq!(marks(shares), "promised NVML gpu 80, promised counted, of the ceiling 40");
+    let nothing = Trace { observations: Vec::new(), ..blind.trace() };
+    let promise = SaturationPromise::new(Demand::Memory);
+    assert!(nothing.charts("triad", &promise, None, "here").is_empty());
+}
+
 /// Waits until somebody takes the number of each reading, and moves the clock by a period, so that the next one is due.
 struct Ticking {
     clock: Clock,

@@ -91,6 +91,18 @@ impl Trace {
         sums.into_iter().map(|(sum, weight)| (weight > 0.0).then(|| sum / weight)).collect()
     }
 
+    /// Seconds since the watch began and `channel` in the time that ends there; `None` where it was not told.
+    pub(super) fn values(
+        &self,
+        channel: Channel,
+        demand: Demand,
+        ceiling: Option<&Ceiling>,
+    ) -> impl Iterator<Item = (f64, Option<f64>)> {
+        intervals(&self.observations).map(move |interval| {
+            (interval.after.at.as_secs_f64(), interval.value(channel, demand, ceiling))
+        })
+    }
+
     /// The longest time between two of `observations`.
     pub(super) fn gap_max(observations: &[Observation]) -> Duration {
         intervals(observations).map(|interval| interval.length()).max().unwrap_or_default()
