@@ -68,7 +68,9 @@ mod workload;
 
 pub use attribution::{Attribution, SlowIteration, Tail};
 pub use compare::{Comparison, Outcome, Row, Side, Tolerance, compare};
-pub use contract::{Claim, Clause, Contract, ContractSet, Counted, Evidence, Limit, Target};
+pub use contract::{
+    Claim, Clause, Contract, ContractSet, Counted, Evidence, Limit, SaturationTerms, Target,
+};
 pub use dump::Dump;
 pub use error::{Error, Result};
 pub use frames::{

@@ -52,6 +52,7 @@ pub(crate) fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<Stri
             "minLength" => value.as_str().is_some_and(|text| text.len() as f64 >= number(keyword)),
             "minimum" => value.as_f64().is_some_and(|value| value >= number(keyword)),
             "exclusiveMinimum" => value.as_f64().is_some_and(|value| value > number(keyword)),
+            "exclusiveMaximum" => value.as_f64().is_some_and(|value| value < number(keyword)),
             "maximum" => value.as_f64().is_some_and(|value| value <= number(keyword)),
             "minProperties" => {
                 value.as_object().is_some_and(|map| map.len() as f64 >= number(keyword))

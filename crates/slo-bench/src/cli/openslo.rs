@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::contract::{Claim, Contract};
+use crate::contract::{Claim, Contract, SaturationTerms};
 use crate::error::{Error, Result};
 use crate::load::Load;
 use crate::statistics::Quantile;
@@ -22,6 +22,8 @@ const KIND: &str = "SLO";
 const METHOD: &str = "Occurrences";
 const METRIC: &str = "latency_ms";
 const BELOW: &str = "lt";
+/// The table of a contract whose keys stand behind its name and a dot.
+const SATURATION: &str = "saturation";
 /// What our annotations begin with.
 const PREFIX: &str = "slo-bench/";
 
@@ -228,6 +230,8 @@ fn annotations(contract: &Contract) -> BTreeMap<String, String> {
     all.extend(contract.gain_min.map(|gain| ("gain_min", gain.to_string())));
     let max = contract.limits.iter().find(|limit| limit.quantile == Quantile::MAX);
     all.extend(max.map(|limit| ("max_ms", limit.limit_ms.to_string())));
+    let settings = contract.saturation.iter().flat_map(SaturationTerms::settings);
+    let dotted = settings.map(|(key, value)| (format!("{SATURATION}.{key}"), value));
     match load {
         Load::Closed => {}
         Load::Constant { rate_hz } => {
@@ -239,7 +243,8 @@ fn annotations(contract: &Contract) -> BTreeMap<String, String> {
             ("seed", seed.to_string()),
         ]),
     }
-    all.into_iter().map(|(key, value)| (format!("{PREFIX}{key}"), value)).collect()
+    let all = all.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(dotted);
+    all.map(|(key, value)| (format!("{PREFIX}{key}"), value)).collect()
 }
 
 impl Slo {
@@ -259,7 +264,10 @@ impl Slo {
                 Some(key @ ("rate_hz" | "seed")) => (Some("load"), key),
                 Some(key @ "gain_min") => (Some("efficacy"), key),
                 Some("max_ms") => (Some("limits_ms"), "max"),
-                Some(key) => (None, key),
+                Some(key) => match key.split_once('.') {
+                    Some((outer @ SATURATION, key)) => (Some(outer), key),
+                    _ => (None, key),
+                },
             };
             let inner = match outer {
                 None => Some(&mut table),
@@ -340,6 +348,7 @@ mod tests {
     const RICH: &str = "name = \"Peak hours, 2\"\nworkload = \"frame\"\ndevice = \"cuda\"\nn = 900\niterations = 100000\n\
         note = \"from: the # desk\"\nconfidence = 0.99\nclaim = \"joint\"\nthroughput_hz_min = 390.5\n\
         [efficacy]\ngain_min = 1.25\n[load]\nmodel = \"poisson\"\nrate_hz = 400.0\nseed = 7\n\
+        [saturation]\ndemand = \"memory\"\nservices = 3\ndram_percent_min = 55.5\n\
         [limits_ms]\np50 = 0.2\np99 = 0.4\np999 = 1.0\nmax = 9.5\n";
 
     /// What stands in a document, wherever it was read.

@@ -18,6 +18,15 @@
 //! rate_hz = 9500
 //! seed = 7
 //!
+//! [saturation]             # optional; for a GPU
+//! demand = "multiprocessors"   # their time only; or "memory", or "arithmetic"
+//! services = 4             # copies of the workload side by side; 1 unless given
+//! seconds = 60             # that count, after a warm-up; 60 unless given
+//! gpu_percent_min = 80     # what levels have to exceed, these unless given: NVML's time with a kernel resident,
+//! sm_percent_min = 80      # and the counters' multiprocessors with a warp
+//! # memory_percent_min = 60, dram_percent_min = 60    for "memory": NVML's and the counters' share
+//! # pipe_percent_min = 40                             for "arithmetic": the busiest pipe
+//!
 //! [limits_ms]              # at least one of p50, p90, p99, p999, max
 //! p99 = 0.06
 //!
@@ -29,6 +38,7 @@
 
 mod judge;
 mod parse;
+mod saturation;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
@@ -41,6 +51,7 @@ use gpu_core::BackendKind;
 use serde::{Deserialize, Serialize};
 
 pub use judge::{Clause, Counted, Evidence};
+pub use saturation::SaturationTerms;
 
 use crate::error::{Error, Result};
 use crate::load::Load;
@@ -131,6 +142,8 @@ pub struct Contract {
     /// How many times as fast as a generic launch the tuned one of the workload's kernel has to be. A pass is shown by a
     /// bound of 95 % confidence, whatever [`confidence`](Self::confidence) is.
     pub gain_min: Option<f64>,
+    /// How busy the workload keeps the device, if it promises that.
+    pub saturation: Option<SaturationTerms>,
     /// The promises; at least one.
     pub limits: Vec<Limit>,
 }

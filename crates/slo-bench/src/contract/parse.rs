@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::saturation::{SATURATION, SATURATION_KEYS, terms};
 use super::{Claim, Contract, Limit, Target};
 use crate::error::{Error, Result, nearest};
 use crate::load::Load;
@@ -25,6 +26,7 @@ pub(super) const KEYS: &[&str] = &[
     "throughput_hz_min",
     EFFICACY,
     LOAD,
+    SATURATION,
     LIMITS,
 ];
 pub(super) const LIMIT_KEYS: &[&str] = &["p50", "p90", "p99", "p999", "max"];
@@ -52,11 +54,12 @@ pub(super) fn contract(text: &str, file: &Path, known: &[&str]) -> Result<Contra
     table.refuse_unknown_keys()?;
     let workload = table.text("workload", "\"thermodynamic\"")?;
     check_workload(&workload, known).map_err(|error| in_file(error, file))?;
+    let target = table.target()?;
     let contract = Contract {
         name: table.text("name", "\"thermodynamic-h100\"")?,
         file: file.to_owned(),
         workload,
-        target: table.target()?,
+        target,
         n: usize::try_from(table.count("n", "900", N_MAX)?).expect("at most N_MAX"),
         iterations: table.count("iterations", "100_000", ITERATIONS_MAX)?,
         note: table.optional_text("note")?,
@@ -65,6 +68,7 @@ pub(super) fn contract(text: &str, file: &Path, known: &[&str]) -> Result<Contra
         load: table.load()?,
         throughput_hz_min: table.rate("", "throughput_hz_min", &table.table)?,
         gain_min: table.gain_min()?,
+        saturation: terms(&table, target)?,
         limits: table.limits()?,
     };
     table.refuse_undecidable(&contract)?;
@@ -89,15 +93,21 @@ fn syntax(text: &str, file: &Path, error: &toml::de::Error) -> Error {
     Error::ContractSyntax { file: file.to_owned(), line, reason }
 }
 
-struct Reader<'a> {
-    file: &'a Path,
-    table: Table,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a Path,
+    pub(super) table: Table,
 }
 
 impl Reader<'_> {
     fn refuse_unknown_keys(&self) -> Result<()> {
         self.refuse_unknown("", self.table.keys(), KEYS)?;
-        for (name, known) in [(LIMITS, LIMIT_KEYS), (LOAD, LOAD_KEYS), (EFFICACY, EFFICACY_KEYS)] {
+        let tables = [
+            (LIMITS, LIMIT_KEYS),
+            (LOAD, LOAD_KEYS),
+            (EFFICACY, EFFICACY_KEYS),
+            (SATURATION, SATURATION_KEYS),
+        ];
+        for (name, known) in tables {
             match self.table.get(name) {
                 Some(Value::Table(inner)) => {
                     self.refuse_unknown(&format!("{name}."), inner.keys(), known)?;
@@ -300,7 +310,7 @@ impl Reader<'_> {
             .ok_or_else(|| self.refuse(&format!("{LIMITS}.{key}"), value, expected))
     }
 
-    fn refuse(&self, key: &str, value: &Value, expected: &str) -> Error {
+    pub(super) fn refuse(&self, key: &str, value: &Value, expected: &str) -> Error {
         Error::ContractValue {
             file: self.file.to_owned(),
             key: key.to_owned(),
@@ -311,7 +321,7 @@ impl Reader<'_> {
 }
 
 /// A number that was written with or without a point.
-fn number(value: &Value) -> Option<f64> {
+pub(super) fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Float(number) => Some(*number),
         Value::Integer(number) => i32::try_from(*number).ok().map(f64::from),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::parse::{EFFICACY_KEYS, KEYS, LIMIT_KEYS, LOAD_KEYS};
+use super::saturation::SATURATION_KEYS;
 use super::{Contract, SHIPPED};
 use crate::schema::{keys, misfit};
 
@@ -24,6 +25,7 @@ fn the_schema_and_the_parser_know_the_same_keys() {
         (&schema, KEYS),
         (&schema["properties"]["efficacy"], EFFICACY_KEYS),
         (&schema["properties"]["load"], LOAD_KEYS),
+        (&schema["properties"]["saturation"], SATURATION_KEYS),
         (&schema["properties"]["limits_ms"], LIMIT_KEYS),
     ] {
         assert_eq!(keys(schema), known.iter().copied().collect());
@@ -41,7 +43,8 @@ fn shipped_contracts_fit_the_schema() {
 fn the_schema_refuses_what_the_parser_refuses() {
     const GOOD: &str = "name = \"a\"\nworkload = \"frame\"\ndevice = \"cuda\"\nn = 900\niterations = 1000\nconfidence = 0.99\n\
         claim = \"joint\"\nthroughput_hz_min = 3.5\n[load]\nmodel = \"poisson\"\nrate_hz = 9.5\nseed = 7\n\
-        [efficacy]\ngain_min = 1.5\n[limits_ms]\np99 = 1\n";
+        [efficacy]\ngain_min = 1.5\n\
+        [saturation]\ndemand = \"memory\"\nservices = 4\nseconds = 30\nsm_percent_min = 85\n[limits_ms]\np99 = 1\n";
     let parse = |text: &str| Contract::parse(text, std::path::Path::new("a.toml"), &["frame"]);
     assert_eq!(judge(GOOD), None);
     parse(GOOD).unwrap();
@@ -62,6 +65,12 @@ fn the_schema_refuses_what_the_parser_refuses() {
         ("gain_min = 1.5", "gain = 1.5"),
         ("gain_min = 1.5", "gain_min = 0.9"),
         ("gain_min = 1.5", "gain_min = 1001"),
+        ("demand = \"memory\"\n", ""),
+        ("\"memory\"", "\"tensor\""),
+        ("services = 4", "services = 65"),
+        ("seconds = 30", "seconds = 4"),
+        ("sm_percent_min = 85", "sm_percent_min = 100"),
+        ("sm_percent_min", "sm_min"),
         ("p99 = 1", "p98 = 1"),
         ("p99 = 1", "p99 = 0.0"),
         ("p99 = 1", ""),

@@ -48,8 +48,11 @@ pub fn judge(trace: &Trace, promise: &SaturationPromise, ceiling: Option<&Ceilin
         }
     };
     let Some(thresholds) = promise.thresholds(|channel| evidence.has(channel)) else {
-        let reason = "there are neither counters nor counted work over a measured ceiling, and NVML alone shows nothing";
-        outcome.verdict = Verdict::invalid(reason);
+        let missing = match promise.demand {
+            Demand::Multiprocessors => "there are no counters",
+            _ => "there are neither counters nor counted work over a measured ceiling",
+        };
+        outcome.verdict = Verdict::invalid(format!("{missing}, and NVML alone shows nothing"));
         return outcome;
     };
     outcome.levels = evidence.levels(&thresholds);
@@ -146,7 +149,7 @@ impl Evidence {
     /// The first two tiers that tell different stories.
     ///
     /// NVML may read less than there is; that fails by itself. Counted bytes and those that the counters saw must agree both ways.
-    /// Pipes have different peaks from operations, so those are not compared.
+    /// Pipes have different peaks from operations, so those are not compared; and who asks for multiprocessors alone promises no bytes.
     fn disagreement(&self, promise: &SaturationPromise) -> Option<String> {
         let points = promise.disagreement_points_max;
         let exceeds = |high: Channel, low: Channel, why: &str| {
@@ -159,7 +162,7 @@ impl Evidence {
             Channel::Multiprocessors,
             "a kernel was there, most multiprocessors had no part in it",
         );
-        if busy.is_some() || self.demand == Demand::Arithmetic {
+        if busy.is_some() || self.demand != Demand::Memory {
             return busy;
         }
         let moved =

@@ -17,6 +17,6 @@ mod watch;
 
 pub use judge::{Saturation, judge};
 pub use level::{Channel, Level};
-pub use promise::{Demand, SaturationPromise};
+pub use promise::{Demand, SaturationPromise, warm_up_s};
 pub use trace::{Ceiling, Observation, Trace, Work};
 pub use watch::{Progress, Sensor, watch};

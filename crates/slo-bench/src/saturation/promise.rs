@@ -14,6 +14,33 @@ pub enum Demand {
     Memory,
     /// Arithmetic: memory may idle, the pipes of the multiprocessors may not.
     Arithmetic,
+    /// The time of multiprocessors, and no more: work that waits for itself and lives in caches.
+    Multiprocessors,
+}
+
+impl Demand {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Memory, Self::Arithmetic, Self::Multiprocessors];
+
+    /// Its name in contracts.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Arithmetic => "arithmetic",
+            Self::Multiprocessors => "multiprocessors",
+        }
+    }
+}
+
+impl std::fmt::Display for Demand {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Seconds that are left out before so many are judged: clocks climb, and NVML tells of up to a second before.
+pub fn warm_up_s(seconds: u32) -> u32 {
+    if seconds >= 60 { 10 } else { 3 }
 }
 
 /// How busy a device has to be, and for how long. Shares are in percent and have to be exceeded.
@@ -21,7 +48,7 @@ pub enum Demand {
 #[serde(deny_unknown_fields)]
 pub struct SaturationPromise {
     /// What the work asks for: of the shares below, [`Demand::Memory`] takes both memory shares,
-    /// [`Demand::Arithmetic`] the pipes' share in their place.
+    /// [`Demand::Arithmetic`] the pipes' share in their place, [`Demand::Multiprocessors`] neither.
     pub demand: Demand,
     /// NVML: time with a kernel resident.
     pub gpu_busy_percent: f64,
@@ -69,24 +96,27 @@ impl SaturationPromise {
         self
     }
 
-    /// What has to exceed what, of the channels that a device `has`: the promise in words, and in substance. `None` if
-    /// there is nothing of substance.
+    /// What has to exceed what: the promise in words, and in substance. `None` if the channels that a device `has` are none
+    /// of substance.
     pub(super) fn thresholds(&self, has: impl Fn(Channel) -> bool) -> Option<Vec<(Channel, f64)>> {
         let mut all = vec![(Channel::GpuBusy, self.gpu_busy_percent)];
-        let (counter, threshold) = match self.demand {
+        let counter = match self.demand {
             Demand::Memory => {
                 all.push((Channel::MemoryBusy, self.memory_busy_percent));
-                (Channel::Bandwidth, self.dram_percent)
+                Some((Channel::Bandwidth, self.dram_percent))
             }
-            Demand::Arithmetic => (Channel::Pipes, self.pipe_percent),
+            Demand::Arithmetic => Some((Channel::Pipes, self.pipe_percent)),
+            Demand::Multiprocessors => None,
         };
-        if has(Channel::Multiprocessors) && has(counter) {
-            all.push((Channel::Multiprocessors, self.sm_percent));
-            all.push((counter, threshold));
-        } else if has(Channel::Counted) {
-            all.push((Channel::Counted, threshold));
-        } else {
-            return None;
+        match counter {
+            _ if has(Channel::Multiprocessors) && counter.is_none_or(|(of, _)| has(of)) => {
+                all.push((Channel::Multiprocessors, self.sm_percent));
+                all.extend(counter);
+            }
+            Some((_, threshold)) if has(Channel::Counted) => {
+                all.push((Channel::Counted, threshold));
+            }
+            _ => return None,
         }
         Some(all)
     }
@@ -96,5 +126,15 @@ impl SaturationPromise {
         /// Counters tell little about less.
         const PERIOD_MS_MIN: u32 = 100;
         Duration::from_millis(self.period_ms.max(PERIOD_MS_MIN).into())
+    }
+}
+
+/// As a device with counters is held against it.
+impl std::fmt::Display for SaturationPromise {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (channel, threshold) in self.thresholds(|_| true).into_iter().flatten() {
+            write!(formatter, "{channel} > {threshold} %, ")?;
+        }
+        write!(formatter, "{} s", self.seconds_min)
     }
 }

@@ -123,6 +123,31 @@ fn positive_controls_pass_with_counters_and_without() {
 }
 
 #[test]
+fn work_that_asks_for_multiprocessors_alone_may_leave_memory_and_pipes_idle() {
+    let latency_bound: Story =
+        |_| Tells { gpu: 100, memory: 2, sm: 92.0, dram: 1.0, fp32: 3.0, counted: 40.0 };
+    let judged =
+        |tells: Story| Simulated { demand: Demand::Multiprocessors, ..simulated(tells) }.judged();
+    let busy = judged(latency_bound);
+    assert_eq!((busy.verdict, busy.words.as_str()), (Verdict::Pass, ""));
+    let of = |channel| busy.levels.iter().find(|level| level.channel == channel).unwrap();
+    assert_eq!(of(Channel::Multiprocessors).threshold, Some(80.0));
+    assert_eq!(of(Channel::Counted).threshold, None, "counted work is shown, not judged");
+    // A few blocks that never end, and more of them that are not enough.
+    let one =
+        judged(|_| Tells { gpu: 100, memory: 0, sm: 0.8, dram: 0.0, fp32: 0.5, counted: 0.0 });
+    assert!(one.is_hollow && one.verdict == Verdict::Fail, "{}", one.words);
+    let some = judged(|_| Tells { gpu: 85, sm: 75.0, ..TRIAD });
+    assert_eq!((some.is_hollow, some.verdict), (false, Verdict::Fail));
+    assert!(some.words.starts_with("GPM multiprocessors 75.0 %"), "{}", some.words);
+    // Counted work shows nothing about multiprocessors.
+    let demand = Demand::Multiprocessors;
+    let blind = Simulated { has_counters: false, demand, ..simulated(latency_bound) }.judged();
+    let reason = "there are no counters, and NVML alone shows nothing";
+    assert_eq!(blind.verdict, Verdict::invalid(reason));
+}
+
+#[test]
 fn negative_controls_fail_and_say_why() {
     let spin: Story =
         |_| Tells { gpu: 100, memory: 0, sm: 0.8, dram: 0.0, fp32: 0.5, counted: 0.0 };

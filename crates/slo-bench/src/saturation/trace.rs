@@ -190,7 +190,7 @@ impl Interval<'_> {
             }
             Channel::Counted => {
                 let (before, after, most) = match demand {
-                    Demand::Memory => {
+                    Demand::Memory | Demand::Multiprocessors => {
                         (self.before.work.bytes, self.after.work.bytes, ceiling?.bytes_per_s)
                     }
                     Demand::Arithmetic => (
