@@ -87,24 +87,13 @@ pub fn time(
         section.figure(name, percent, "%", &measured_on);
     }
     let clauses = contract.map(|contract| contract.judge_run(&measured)).unwrap_or_default();
-    let latency = measured.recorder.summary();
-    let timed = Timed { p50_ns: latency.p50_ns, clauses: clauses.clone() };
+    let run = Run::of(&*workload, plan.load, measured_on, measured);
+    let timed = Timed { p50_ns: run.latency.p50_ns, clauses: clauses.clone() };
     section.runs.push(Run {
-        name: workload.name(),
-        n,
-        measured_on,
-        load: plan.load,
-        warm_up: measured.warm_up.iterations,
-        is_settled: measured.warm_up.is_settled(),
-        rate_hz: measured.rate_hz,
-        service: measured.open_loop.as_ref().map(|seen| seen.service.summary()),
-        slip: measured.open_loop.as_ref().map(|seen| seen.slip.summary()),
-        attribution: measured.attribution,
-        cold_ns: measured.cold_ns,
-        latency,
         contract: contract.map(|contract| contract.name.clone()),
         contract_file: contract.map(|contract| from_here(&contract.file)),
         clauses,
+        ..run
     });
     Ok(timed)
 }

@@ -32,8 +32,10 @@ use crate::attribution::Attribution;
 use crate::chart::Chart;
 use crate::contract::Clause;
 use crate::load::Load;
+use crate::measure::Measurement;
 use crate::recorder::Latency;
 use crate::verdict::Verdict;
+use crate::workload::Workload;
 
 /// Version of the JSON that this program writes.
 pub const REPORT_SCHEMA: u32 = 2;
@@ -155,6 +157,32 @@ impl Check {
 }
 
 impl Run {
+    /// What `measured` has seen of `workload` under `load`, held against no contract.
+    pub fn of(
+        workload: &dyn Workload,
+        load: Load,
+        measured_on: impl Into<String>,
+        measured: Measurement,
+    ) -> Self {
+        Self {
+            name: workload.name(),
+            n: workload.n(),
+            measured_on: measured_on.into(),
+            load,
+            warm_up: measured.warm_up.iterations,
+            is_settled: measured.warm_up.is_settled(),
+            rate_hz: measured.rate_hz,
+            cold_ns: measured.cold_ns,
+            latency: measured.recorder.summary(),
+            service: measured.open_loop.as_ref().map(|seen| seen.service.summary()),
+            slip: measured.open_loop.as_ref().map(|seen| seen.slip.summary()),
+            attribution: measured.attribution,
+            contract: None,
+            contract_file: None,
+            clauses: Vec::new(),
+        }
+    }
+
     /// What tells it from other runs of its section: name, size, and the load unless the loop is closed.
     pub fn title(&self) -> String {
         let Self { name, n, load, .. } = self;
