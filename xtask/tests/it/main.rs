@@ -41,7 +41,7 @@ fn an_unknown_program_is_answered_with_those_there_are() {
     assert_eq!(output.status.code(), Some(2));
     let text = stderr(&output);
     assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(text.contains("`pole`") && text.contains("active-inference, efficacy"), "{text}");
+    assert!(text.contains("`pole`") && text.contains("active-inference, comparison"), "{text}");
 }
 
 #[test]
