@@ -179,6 +179,26 @@ fn a_run_on_the_host_skips_what_needs_a_gpu_and_says_so() {
 }
 
 #[test]
+fn a_first_look_says_so_and_all_that_a_contract_asks_for_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("contracts")).unwrap();
+    for (name, iterations) in [("few", 100), ("many", 101)] {
+        let text = format!(
+            "name = \"{name}\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 30\niterations = {iterations}\n\
+             [limits_ms]\nmax = 3600000\n"
+        );
+        std::fs::write(folder.path().join(format!("contracts/{name}.toml")), text).unwrap();
+    }
+    let arguments = "validate --quick --only contract --device host --contracts contracts";
+    let report = report(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+    let checks = section(&report, "contract")["checks"].as_array().unwrap();
+    let details: Vec<_> = checks.iter().map(|check| check["detail"].as_str().unwrap()).collect();
+    assert!(!details[0].contains("first look"), "{details:?}");
+    let words = "a first look, `bench` without --quick takes 101 and decides";
+    assert!(details[1].ends_with(words), "{details:?}");
+}
+
+#[test]
 fn a_measured_choice_goes_into_a_profile_beside_the_report_and_a_simulated_one_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let run = |device: &str| {

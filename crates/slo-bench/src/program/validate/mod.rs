@@ -16,6 +16,7 @@ use slo_bench::efficacy::{BLOCKS_MIN, TrialName};
 use slo_bench::{Exit, Section};
 
 use super::args::{SectionName, ValidateArgs};
+use super::latency::FIRST_LOOK_CUDA;
 use super::setup::Setup;
 use super::{doctor, dump};
 use slo_bench::cli::{Terminal, Trials, efficacy};
@@ -35,9 +36,9 @@ struct Amount {
     tuning_len: usize,
     /// Kernels whose tuned launches are tried against generic ones.
     trials: &'static [TrialName],
-    /// Samples of a contract on a GPU.
-    samples_cuda: u64,
-    /// Samples of a contract on the host.
+    /// Samples of a contract on a GPU; otherwise as many as it asks for, which decide.
+    samples_cuda: Option<u64>,
+    /// Samples of a contract on the host: a first look.
     samples_host: u64,
 }
 
@@ -48,7 +49,7 @@ const FULL: Amount = Amount {
     device_frames: 1_000,
     tuning_len: 1 << 22,
     trials: &TrialName::ALL,
-    samples_cuda: 10_000,
+    samples_cuda: None,
     samples_host: 200,
 };
 const QUICK: Amount = Amount {
@@ -58,7 +59,7 @@ const QUICK: Amount = Amount {
     device_frames: 50,
     tuning_len: 1 << 18,
     trials: &Trials::CHEAP,
-    samples_cuda: 2_000,
+    samples_cuda: Some(FIRST_LOOK_CUDA),
     samples_host: 100,
 };
 
