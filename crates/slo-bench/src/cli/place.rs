@@ -41,6 +41,7 @@ pub struct Place {
     pub device: Device,
     /// Why no GPU is used; `None` on a GPU.
     pub gpu_refusal: Option<String>,
+    choice: DeviceChoice,
 }
 
 impl Place {
@@ -73,8 +74,27 @@ impl Place {
                     _ => Err(Usage(text).into()),
                 }
             }
-            gpu_refusal => Ok(Self { device, gpu_refusal }),
+            gpu_refusal => Ok(Self { device, gpu_refusal, choice: args.device }),
         }
+    }
+
+    /// Every device that may be used at once, the one in use first: all GPUs unless one was asked for, and in a GPU's
+    /// place two hosts.
+    ///
+    /// # Errors
+    /// If a GPU cannot be used.
+    pub fn all(&self) -> gpu_core::Result<Vec<Device>> {
+        let others = match (self.choice, self.device.backend()) {
+            (DeviceChoice::Auto, BackendKind::Cuda) => {
+                (1..Device::cuda_count()?).map(Device::cuda).collect::<Result<_, _>>()?
+            }
+            (DeviceChoice::Cuda(_), _) => Vec::new(),
+            (DeviceChoice::Simulated(seed), _) => {
+                vec![Device::host_simulated(seed.wrapping_add(1))]
+            }
+            (DeviceChoice::Auto | DeviceChoice::Host, _) => vec![Device::host()],
+        };
+        Ok(std::iter::once(self.device.clone()).chain(others).collect())
     }
 
     /// The compiled kernels, those of `sources` checked where the device needs them or `args` name a folder.
@@ -120,6 +140,17 @@ fn parse_device(text: &str) -> Result<DeviceChoice, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_has_another_one_beside_it() {
+        for device in [DeviceChoice::Host, DeviceChoice::Simulated(u64::MAX)] {
+            let args = PlaceArgs { device, require_gpu: false, images: None };
+            let devices = Place::open(&args).unwrap().all().unwrap();
+            let [first, second] = &devices[..] else { panic!("{devices:?}") };
+            assert_eq!(first.backend(), second.backend());
+            assert_ne!(first.id(), second.id());
+        }
+    }
 
     #[test]
     fn devices_are_named_in_four_ways() {

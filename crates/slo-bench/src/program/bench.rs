@@ -10,6 +10,7 @@ use slo_bench::{Contract, Exit, Load, Machine, MeasurePlan, Reference, Section, 
 use super::args::BenchArgs;
 use super::capacity;
 use super::compare::{Baseline, SECTION};
+use super::fleet;
 use super::frame_stream;
 use super::latency::{applicable, run as measure};
 use super::setup::Setup;
@@ -124,6 +125,7 @@ fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {
         format!("{frames} frames of {due}, every element checked, digest {}", streamed.digest);
     section.check("order and integrity", holds, streamed.fault.clone().unwrap_or(seen));
     throughput(&mut section, setup.session.device(), &streamed);
+    fleet::add(setup, &mut section, &streamed)?;
     overlap(setup, &mut section)?;
     frame_stream::add(setup, &mut section)?;
     Ok(section.close(format!("{frames} frames, filled and checked by the host as they flow")))

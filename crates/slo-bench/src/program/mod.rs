@@ -9,6 +9,7 @@ mod compare;
 mod contract;
 mod doctor;
 mod dump;
+mod fleet;
 mod frame_stream;
 mod frames;
 mod latency;
@@ -16,6 +17,7 @@ mod report;
 mod setup;
 mod shell;
 mod stream;
+mod streamed;
 mod validate;
 
 use clap::Parser as _;

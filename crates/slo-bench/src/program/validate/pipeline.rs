@@ -8,27 +8,30 @@ use memory_pipeline::{CalibrationConfig, Overlap, PipelineReport, calibrate};
 use slo_bench::{Section, TIMELINE, TRACE};
 
 use super::Amount;
+use crate::program::fleet;
 use crate::program::setup::Setup;
-use crate::program::stream::{Streamed, saturate, stream, throughput};
+use crate::program::stream::{saturate, stream, throughput};
+use crate::program::streamed::Streamed;
 
 pub(super) fn section(setup: &Setup<'_>, amount: &Amount) -> anyhow::Result<Section> {
     let mut section = Section::new("pipeline");
-    let host = Device::host();
+    let (host, due) = (Device::host(), setup.frames.count());
     let expected = run(setup, &host, "pipeline, host")?;
-    check(&mut section, "host", &expected, &expected, setup);
+    expected.check(&mut section, "host", &expected, due);
     for seed in 0..amount.seeds {
         let name = format!("simulated, seed {seed}");
         let streamed = run(setup, &Device::host_simulated(seed), &format!("pipeline, {name}"))?;
-        check(&mut section, &name, &streamed, &expected, setup);
+        streamed.check(&mut section, &name, &expected, due);
     }
     if setup.session.device().backend() != BackendKind::Host {
         let streamed = run(setup, setup.session.device(), "pipeline, device")?;
-        check(&mut section, setup.session.label(), &streamed, &expected, setup);
+        streamed.check(&mut section, setup.session.label(), &expected, due);
         throughput(&mut section, setup.session.device(), &streamed);
     } else {
         throughput(&mut section, &host, &expected);
     }
     let passes = section.checks.len();
+    fleet::add(setup, &mut section, &expected)?;
     overlap(setup, &mut section)?;
     let detail = format!(
         "{} frames in order, every element checked on {passes} devices, digest {}",
@@ -43,37 +46,6 @@ fn run(setup: &Setup<'_>, device: &Device, what: &str) -> anyhow::Result<Streame
     let streamed = stream(device, &setup.session.images, &mut *source, |frames| bar.inc(frames));
     bar.finish_and_clear();
     streamed
-}
-
-fn check(
-    section: &mut Section,
-    name: &str,
-    streamed: &Streamed,
-    expected: &Streamed,
-    setup: &Setup<'_>,
-) {
-    let fault = fault(streamed, expected, setup.frames.count());
-    let seen = || format!("{} frames, digest {}", streamed.frames, streamed.digest);
-    section.check(
-        format!("order and integrity, {name}"),
-        fault.is_none(),
-        fault.unwrap_or_else(seen),
-    );
-}
-
-/// What is wrong with a run of `due` frames, if anything is.
-fn fault(streamed: &Streamed, expected: &Streamed, due: u64) -> Option<String> {
-    let (frames, digest) = (streamed.frames, &streamed.digest);
-    match &streamed.fault {
-        Some(fault) => Some(fault.clone()),
-        None if frames != due => Some(format!("{frames} frames came back of {due}")),
-        // Each run checks its elements against the frames it was sent: only this tells that all were sent the same,
-        // which a file that changes meanwhile would break.
-        None if *digest != expected.digest => {
-            Some(format!("digest {digest} instead of {}", expected.digest))
-        }
-        None => None,
-    }
 }
 
 /// Adds what a run without a host in its way says about overlap: batches are filled once and go round.
@@ -151,37 +123,5 @@ fn ratios(section: &mut Section, overlap: &Overlap, label: &str) {
     }
     if let Some(efficiency) = overlap.efficiency {
         section.figure("three-stage bound / span, by events", efficiency, "of 1", label);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gpu_core::KernelImages;
-    use slo_bench::{FRAME_LEN, Formula, FrameSource as _};
-
-    use super::*;
-
-    fn sent(source: &mut Formula) -> Streamed {
-        stream(&Device::host(), &KernelImages::at("nowhere"), source, |_| {}).unwrap()
-    }
-
-    #[test]
-    fn a_device_that_was_sent_other_frames_is_found() {
-        let expected = sent(&mut Formula::first(20));
-        assert_eq!(fault(&expected, &expected, 20), None);
-        let mut later = Formula::first(21);
-        later.fill(&mut [0.0; FRAME_LEN]).unwrap();
-        let other = sent(&mut later);
-        assert_eq!((other.frames, &other.fault), (20, &None), "it is right about what it was sent");
-        let words = format!("digest {} instead of {}", other.digest, expected.digest);
-        assert_eq!(fault(&other, &expected, 20), Some(words));
-    }
-
-    #[test]
-    fn a_wrong_result_and_a_missing_frame_are_found() {
-        let expected = sent(&mut Formula::first(20));
-        assert_eq!(fault(&expected, &expected, 21).unwrap(), "20 frames came back of 21");
-        let wrong = Streamed { fault: Some("wrong".into()), ..sent(&mut Formula::first(20)) };
-        assert_eq!(fault(&wrong, &expected, 20).unwrap(), "wrong");
     }
 }
