@@ -62,6 +62,7 @@ mod report;
 pub mod saturation;
 #[cfg(test)]
 mod schema;
+mod stalls;
 pub mod statistics;
 mod verdict;
 mod workload;
@@ -86,6 +87,7 @@ pub use report::{
     Better, Check, Destination, Figure, Machine, PAGE, PROFILE, Program, REPORT_SCHEMA, Report,
     Run, Section, TIMELINE, TRACE, UtcTime, label, milliseconds, number,
 };
+pub use stalls::Stalls;
 pub use statistics::Quantile;
 pub use verdict::{Exit, Verdict};
 pub use workload::{Output, Phase, Values, WORKLOADS, Workload, check_workload};

@@ -14,6 +14,7 @@ use crate::frames::FrameSource;
 use crate::load::Load;
 use crate::measure::{MeasurePlan, WarmUp, measure};
 use crate::report::{Run, Section};
+use crate::stalls::Stalls;
 use crate::workload::{Variant, WorkloadConfig};
 
 /// Samples on a GPU where nothing asks for a number.
@@ -70,6 +71,7 @@ pub fn time(
             bar.set_position(done);
         }
     };
+    let before = contract.map(|_| stalls(session));
     let measured = measure(&mut *workload, &plan, &budgets, &session.clock, progress);
     bar.finish_and_clear();
     let measured = measured?;
@@ -88,6 +90,10 @@ pub fn time(
     }
     let clauses = contract.map(|contract| contract.judge_run(&measured)).unwrap_or_default();
     let run = Run::of(&*workload, plan.load, measured_on, measured);
+    if let (Some(contract), Some(before)) = (contract, before) {
+        let seen = before.and(&stalls(session));
+        seen.add_figures(section, &run.name, run.latency.p50_ns, contract);
+    }
     let timed = Timed { p50_ns: run.latency.p50_ns, clauses: clauses.clone() };
     section.runs.push(Run {
         contract: contract.map(|contract| contract.name.clone()),
@@ -96,6 +102,12 @@ pub fn time(
         ..run
     });
     Ok(timed)
+}
+
+/// What the host takes from this thread, on both sides of a run: what it takes moves from one second to the next.
+fn stalls(session: &Session<'_>) -> Stalls {
+    let ms = if session.device().backend() == BackendKind::Cuda { 500 } else { 20 };
+    Stalls::watch(&session.clock, Duration::from_millis(ms))
 }
 
 /// Times the two processor versions on frames of `open`, and adds how much faster the better version is.

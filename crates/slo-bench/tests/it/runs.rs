@@ -111,7 +111,7 @@ fn a_bench_on_the_host_claims_nothing_about_a_device_and_checks_what_can_fail() 
     let folder = tempfile::tempdir().unwrap();
     let contracts = folder.path().join("contracts");
     std::fs::create_dir(&contracts).unwrap();
-    let text = "name = \"small\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 30\niterations = 100\n[limits_ms]\nmax = 3600000\n";
+    let text = "name = \"small\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 30\niterations = 100\n[limits_ms]\np50 = 3600000\n";
     std::fs::write(contracts.join("small.toml"), text).unwrap();
     let arguments =
         "bench --workload thermodynamic --device host --contracts contracts --frames 20";
@@ -121,7 +121,7 @@ fn a_bench_on_the_host_claims_nothing_about_a_device_and_checks_what_can_fail() 
         list.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
     };
     let latency = section(&report, "thermodynamic");
-    assert_eq!(names(latency, "checks"), ["small: max < 3600000 ms"]);
+    assert_eq!(names(latency, "checks"), ["small: p50 < 3600000 ms"]);
     let speed_ups: Vec<_> =
         names(latency, "figures").into_iter().filter(|name| name.contains("speed-up")).collect();
     let expected = "thermodynamic: on the host, optimised on all cores over naive on one thread, speed-up of medians";
@@ -131,6 +131,9 @@ fn a_bench_on_the_host_claims_nothing_about_a_device_and_checks_what_can_fail() 
     let stages: Vec<_> = runs.iter().map(|run| &run["attribution"]["stages"]).collect();
     assert_eq!(stages, [&serde_json::json!(["host", "kernel"]), &Value::Null, &Value::Null]);
     assert_eq!(runs[0]["attribution"]["iterations"], 200);
+    let stalls = names(latency, "figures");
+    let told = stalls.iter().filter(|name| name.contains("stalls alone take over 3600000 ms"));
+    assert_eq!(told.count(), 1, "{stalls:?}");
     let figures = names(section(&report, "pipeline"), "figures");
     assert!(figures.iter().any(|name| name.starts_with("upload busy")), "{figures:?}");
     assert!(!figures.iter().any(|name| name.contains(" / span")), "{figures:?}");
