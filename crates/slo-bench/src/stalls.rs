@@ -101,7 +101,7 @@ impl Stalls {
             section.figure(format!("{what}: {words}"), value, unit, &host);
         };
         add("time taken from a thread that only reads the clock", 100.0 * self.away(), "%");
-        add("of that in stalls of 20 us or longer", self.rate_hz(LONG), "a second");
+        add("stalls of 20 us or longer", self.rate_hz(LONG), "a second");
         let Some(call) = p50_ns.map(Duration::from_nanos) else { return };
         for limit in contract.limits.iter().filter(|limit| limit.quantile != Quantile::MAX) {
             let share = self.share_over(call, Duration::from_nanos(limit.limit_ns()));
