@@ -72,6 +72,11 @@ fn write_section(out: &mut String, section: &Section, beside: Beside<'_>) -> Res
     writeln!(out, "<section id=\"{name}\">\n<h2>{name} {}</h2>", badge(&section.verdict))?;
     section.titles().iter().zip(&section.runs).try_for_each(|(t, run)| write_run(out, t, run))?;
     write_checks(out, &section.checks)?;
+    if !section.charts.is_empty() {
+        writeln!(out, "<div class=\"charts\">")?;
+        section.charts.iter().try_for_each(|drawn| chart::lines(out, drawn))?;
+        writeln!(out, "</div>")?;
+    }
     write_figures(out, &section.figures)?;
     for file in &section.files {
         let picture = file.ends_with(".svg").then(|| beside(file)).flatten();

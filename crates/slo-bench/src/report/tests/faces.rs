@@ -220,8 +220,11 @@ fn the_page_is_well_formed_whole_and_loads_nothing() {
     {
         assert!(text.contains(words) || words == "slip", "{words}");
     }
-    let svg = document.descendants().filter(|node| node.tag_name().name() == "svg").count();
-    assert_eq!(svg, 4 * 2 + 1, "two charts a run and the picture beside the report");
+    let figures = elements(document.root(), "figure").len();
+    assert_eq!(figures, 4 * 2 + 1, "two charts a run and the one of the section");
+    let svg = document.descendants().filter(|node| node.tag_name().name() == "svg");
+    let whole = svg.filter(|svg| svg.attribute("aria-hidden").is_none()).count();
+    assert_eq!(whole, figures + 1, "and the picture beside the report");
     for outside in ["<script", "src=", "@import", "url(", "<link"] {
         assert!(!page.contains(outside), "{outside}");
     }
