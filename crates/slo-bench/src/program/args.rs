@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use slo_bench::Variant;
 use slo_bench::cli::{Output, OutputArgs, PlaceArgs};
+use slo_bench::{Reference, Variant};
 
 use super::compare::{CompareArgs, ToleranceArgs};
+use super::course::CourseArgs;
 use super::report::{MergeArgs, ReportArgs};
 use super::shell::ShellArgs;
 
@@ -111,19 +112,21 @@ pub(super) struct RunArgs {
 pub(super) struct ValidateArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// Fewer iterations, frames and seeds; the workloads keep their size
+    /// Fewer iterations, frames, seeds and tuned kernels; the workloads keep their size
     #[arg(long)]
     pub(super) quick: bool,
     /// Only these sections
     #[arg(long, value_name = "SECTION", value_delimiter = ',')]
     pub(super) only: Vec<SectionName>,
+    #[command(flatten)]
+    pub(super) course: CourseArgs,
     /// Frames of each workload compared in every version, each from one state; otherwise a few, and on a GPU 1000
     /// against the optimised version
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(super) compared_frames: Option<u64>,
     /// Instead of validating, write what the workloads put out from their initial state on: an .npy file a quantity,
     /// the first axis the frame, into a folder that is new, empty or holds an earlier dump
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "only", "compared_frames", "out", "json", "contracts"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "only", "fail_fast", "keep_going", "compared_frames", "out", "json", "contracts"])]
     pub(super) dump: Option<PathBuf>,
     /// With --dump: seed of initial states and noise, 42 unless given
     #[arg(long, value_name = "SEED")]
@@ -137,9 +140,17 @@ pub(super) struct ValidateArgs {
 pub(super) struct BenchArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// The workload to measure; otherwise all of them
+    /// A first look: fewer iterations, frames and tuned kernels; the workloads keep their size
+    #[arg(long, conflicts_with_all = ["iterations", "capacity"])]
+    pub(super) quick: bool,
+    /// Only these sections
+    #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with = "workload")]
+    pub(super) only: Vec<BenchSection>,
+    /// Only this workload, what its contracts promise of its kernel, and the pipeline
     #[arg(long, value_name = "NAME")]
     pub(super) workload: Option<String>,
+    #[command(flatten)]
+    pub(super) course: CourseArgs,
     /// Samples of each workload; otherwise as many as the contract asks for
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(super) iterations: Option<u64>,
@@ -204,18 +215,32 @@ pub(super) enum SectionName {
     Contract,
 }
 
-impl std::fmt::Display for SectionName {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Doctor => "doctor",
-            Self::Kernels => "kernels",
-            Self::Pipeline => "pipeline",
-            Self::Resilience => "resilience",
-            Self::Tuning => "tuning",
-            Self::Efficacy => "efficacy",
-            Self::Contract => "contract",
-        })
+/// The parts of `bench`, in the order they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum BenchSection {
+    ActiveInference,
+    Thermodynamic,
+    Frame,
+    Pipeline,
+    Efficacy,
+}
+
+impl BenchSection {
+    /// The workload that it measures, if it is about one.
+    pub(super) fn workload(self) -> Option<Reference> {
+        match self {
+            Self::ActiveInference => Some(Reference::ActiveInference),
+            Self::Thermodynamic => Some(Reference::Thermodynamic),
+            Self::Frame => Some(Reference::Frame),
+            Self::Pipeline | Self::Efficacy => None,
+        }
     }
+}
+
+/// A section's name on the command line, which is its name in reports.
+pub(super) fn name_of(section: &impl ValueEnum) -> String {
+    let value = section.to_possible_value().expect("no section is left out of the command line");
+    value.get_name().to_owned()
 }
 
 impl Command {

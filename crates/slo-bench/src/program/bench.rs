@@ -1,96 +1,156 @@
-//! `slo-bench bench`: latency of each workload against its contracts, its processor versions beside it, and the pipeline.
+//! `slo-bench bench`: latency of each workload against its contracts, its processor versions beside it, the pipeline, and
+//! what tuning gains.
 //!
-//! Never judges by fewer samples than the contract asks for.
+//! Never decides by fewer samples than the contract asks for; `--quick` takes a first look and says so.
 
+use clap::ValueEnum as _;
 use gpu_core::BackendKind;
 use slo_bench::cli::{Subject, Terminal, Timing, Trials, device_plan, efficacy, time_processor};
-use slo_bench::efficacy::TrialName;
+use slo_bench::efficacy::{BLOCKS_MIN, TrialName};
 use slo_bench::{Contract, Exit, Load, Machine, MeasurePlan, Reference, Section, Variant};
 
-use super::args::BenchArgs;
+use super::args::{BenchArgs, BenchSection, name_of};
 use super::capacity;
 use super::compare::{Baseline, SECTION};
+use super::course::Course;
 use super::fleet;
 use super::frame_stream;
-use super::latency::{applicable, run as measure};
+use super::latency::{FIRST_LOOK_CUDA, applicable, first_look, run as measure};
 use super::setup::Setup;
 use super::stream::{stream, throughput};
 use super::validate::overlap;
 
-/// Frames through the pipeline where no file is given.
-const FRAMES_CUDA: u64 = 100_000;
-const FRAMES_HOST: u64 = 10_000;
+/// How much of each thing is run. The size of the workloads is no part of it.
+#[derive(Clone, Copy, Debug)]
+struct Amount {
+    /// Frames through the pipeline where no file is given, on a GPU.
+    frames_cuda: u64,
+    /// The same on the host.
+    frames_host: u64,
+    /// Samples of a first look on a GPU and on the host; otherwise as many as are asked for, which decide.
+    look: Option<[u64; 2]>,
+    /// Kernels whose tuned launches are tried against generic ones.
+    trials: &'static [TrialName],
+    /// Blocks in which each is compared with its baseline.
+    blocks: usize,
+}
 
-/// Blocks in which a tuned kernel is compared with its baseline.
-const EFFICACY_BLOCKS: usize = 200;
+const FULL: Amount = Amount {
+    frames_cuda: 100_000,
+    frames_host: 10_000,
+    look: None,
+    trials: &TrialName::ALL,
+    blocks: 200,
+};
+const QUICK: Amount = Amount {
+    frames_cuda: 10_000,
+    frames_host: 1_000,
+    look: Some([FIRST_LOOK_CUDA, 100]),
+    trials: &Trials::CHEAP,
+    blocks: BLOCKS_MIN,
+};
 
 pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let workloads = match &args.workload {
-        Some(name) => vec![Reference::find(name)?],
-        None => Reference::ALL.to_vec(),
-    };
-    let setup = Setup::new(&args.run, |device| frames(device.backend()), terminal)?;
+    let only = args.workload.as_deref().map(Reference::find).transpose()?;
+    let amount = if args.quick { QUICK } else { FULL };
+    let setup = Setup::new(&args.run, |device| amount.frames(device.backend()), terminal)?;
     let baseline = args.baseline.as_ref().map(|file| {
         let machine = Machine::observe(setup.session.device());
         Baseline::open(file, &args.tolerance, &machine)
     });
     let baseline = baseline.transpose()?;
-    setup.announce("bench");
-    let mut sections = Vec::new();
-    for workload in workloads {
-        sections.push(setup.session.section(workload.name(), || latency(&setup, args, workload)));
+    setup.announce(if args.quick { "bench --quick" } else { "bench" });
+    let trials = trials(&setup, &amount, only)?;
+    let mut course = Course::new(&setup.session, args.course);
+    for name in
+        BenchSection::value_variants().iter().filter(|name| wanted(args, only, &trials, **name))
+    {
+        course.run(&name_of(name), |_| match (name.workload(), name) {
+            (Some(workload), _) => latency(&setup, args, &amount, workload),
+            (None, BenchSection::Efficacy) => tuned(&setup, &amount, &trials),
+            (None, _) => pipeline(&setup),
+        });
     }
-    sections.push(setup.session.section("pipeline", || pipeline(&setup)));
-    if let Some(names) = trials(&setup, args)? {
-        let contracts = &setup.contracts.contracts;
-        let trials = Trials { names: &names, blocks: EFFICACY_BLOCKS, contracts };
-        sections.push(setup.session.section("efficacy", || efficacy(&setup.session, &trials)));
-    }
-    for section in &sections {
+    for section in course.sections() {
         terminal.runs(&section.runs);
         terminal.figures(&section.figures);
     }
     if let Some(baseline) = baseline {
-        let compared = setup
-            .session
-            .section(SECTION, || baseline.section(&sections, setup.session.label(), terminal));
-        sections.push(compared);
+        let label = setup.session.label();
+        course.run(SECTION, |sections| baseline.section(sections, label, terminal));
     }
+    let sections = course.into_sections();
     setup.session.finish("bench", sections)
 }
 
-/// The kernels to try out: all of them, or of one workload the one that its contracts promise a gain of, if any does.
-fn trials(setup: &Setup<'_>, args: &BenchArgs) -> slo_bench::Result<Option<Vec<TrialName>>> {
-    let Some(workload) = &args.workload else {
-        return Ok(Some(TrialName::ALL.to_vec()));
+/// Whether a section is asked for: by name, with its workload, or by nothing at all.
+fn wanted(
+    args: &BenchArgs,
+    only: Option<Reference>,
+    trials: &[TrialName],
+    name: BenchSection,
+) -> bool {
+    match (only, name.workload()) {
+        (None, _) => args.only.is_empty() || args.only.contains(&name),
+        (Some(only), Some(workload)) => workload == only,
+        (Some(_), None) => name != BenchSection::Efficacy || !trials.is_empty(),
+    }
+}
+
+/// The kernels to try out; where only a workload is asked for, the one that its contracts promise a gain of, if any.
+fn trials(
+    setup: &Setup<'_>,
+    amount: &Amount,
+    only: Option<Reference>,
+) -> slo_bench::Result<Vec<TrialName>> {
+    let Some(workload) = only else {
+        return Ok(amount.trials.to_vec());
     };
     let backend = setup.session.device().backend();
     let promised = setup.contracts.contracts.iter().find(|contract| {
         let is_met = contract.target.is_met_by(backend);
-        contract.workload == *workload && is_met && contract.gain_min.is_some()
+        contract.workload == workload.name() && is_met && contract.gain_min.is_some()
     });
-    promised.map(|contract| Ok(vec![TrialName::promised_by(contract)?])).transpose()
+    promised.map(TrialName::promised_by).into_iter().collect()
 }
 
-fn frames(backend: BackendKind) -> u64 {
-    if backend == BackendKind::Cuda { FRAMES_CUDA } else { FRAMES_HOST }
+impl Amount {
+    fn frames(&self, backend: BackendKind) -> u64 {
+        if backend == BackendKind::Cuda { self.frames_cuda } else { self.frames_host }
+    }
+
+    /// Samples of a first look; `None` where what is asked for decides.
+    fn look(&self, backend: BackendKind) -> Option<u64> {
+        let [cuda, host] = self.look?;
+        Some(if backend == BackendKind::Cuda { cuda } else { host })
+    }
 }
 
-fn latency(setup: &Setup<'_>, args: &BenchArgs, workload: Reference) -> anyhow::Result<Section> {
+fn latency(
+    setup: &Setup<'_>,
+    args: &BenchArgs,
+    amount: &Amount,
+    workload: Reference,
+) -> anyhow::Result<Section> {
     let mut section = Section::new(workload.name());
     let contracts = applicable(setup, &mut section, Some(workload.name()));
+    let look = amount.look(setup.session.device().backend());
     let mut subject = Subject { workload, n: workload.n() };
     let mut device = None;
     for contract in &contracts {
         subject.n = contract.n;
-        let timing = device_timing(setup, args, subject, Some(contract));
-        device = measure(setup, &mut section, &timing)?;
+        let iterations = look.or(args.iterations).unwrap_or(contract.iterations);
+        let timing = device_timing(setup, subject, Some(iterations), Some(contract));
+        device = match look {
+            Some(_) => first_look(setup, &mut section, &timing, contract)?,
+            None => measure(setup, &mut section, &timing)?,
+        };
         if let (Some(rates), Some(p50_ns)) = (args.capacity, device) {
             capacity::add(setup, &mut section, &timing, rates, p50_ns)?;
         }
     }
     if contracts.is_empty() {
-        let timing = device_timing(setup, args, subject, None);
+        let timing = device_timing(setup, subject, look.or(args.iterations), None);
         device = measure(setup, &mut section, &timing)?;
     }
     time_processor(&setup.session, &mut section, subject, device, || setup.frames.endless())?;
@@ -100,14 +160,18 @@ fn latency(setup: &Setup<'_>, args: &BenchArgs, workload: Reference) -> anyhow::
 
 fn device_timing<'a>(
     setup: &Setup<'_>,
-    args: &BenchArgs,
     subject: Subject,
+    iterations: Option<u64>,
     contract: Option<&'a Contract>,
 ) -> Timing<'a> {
-    let iterations = args.iterations.or_else(|| contract.map(|contract| contract.iterations));
     let load = contract.map_or(Load::Closed, |contract| contract.load);
     let plan = MeasurePlan { load, ..device_plan(setup.session.device(), iterations) };
     Timing { subject, variant: Variant::Device, plan, contract }
+}
+
+fn tuned(setup: &Setup<'_>, amount: &Amount, names: &[TrialName]) -> anyhow::Result<Section> {
+    let contracts = &setup.contracts.contracts;
+    efficacy(&setup.session, &Trials { names, blocks: amount.blocks, contracts })
 }
 
 fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {

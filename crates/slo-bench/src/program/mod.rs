@@ -7,6 +7,7 @@ mod bench;
 mod capacity;
 mod compare;
 mod contract;
+mod course;
 mod doctor;
 mod dump;
 mod fleet;

@@ -228,5 +228,10 @@ fn usage_errors_take_one_line_too() {
     refused(folder.path(), &["frames", "--count", "3"], 2, &["--out"]);
     refused(folder.path(), &["valdate"], 2, &["valdate", "validate"]);
     refused(folder.path(), &["bench", "--iterations", "-1"], 2, &["-1"]);
+    let both = ["bench", "--only", "frame", "--workload", "frame"];
+    refused(folder.path(), &both, 2, &["--only", "--workload", "cannot be used with"]);
+    let both = ["bench", "--quick", "--iterations", "9"];
+    refused(folder.path(), &both, 2, &["--quick", "--iterations", "cannot be used with"]);
+    refused(folder.path(), &["bench", "--only", "frames"], 2, &["frames", "frame"]);
     refused(folder.path(), &["validate", "--input", "x", "--frames", "3"], 2, &["--frames"]);
 }

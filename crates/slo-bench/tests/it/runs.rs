@@ -202,6 +202,44 @@ fn a_first_look_says_so_and_all_that_a_contract_asks_for_is_none() {
 }
 
 #[test]
+fn a_bench_runs_the_sections_it_is_asked_for_and_a_quick_one_takes_a_first_look() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("contracts")).unwrap();
+    let text = "name = \"patient\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 30\niterations = 5000\n[limits_ms]\nmax = 3600000\n";
+    std::fs::write(folder.path().join("contracts/patient.toml"), text).unwrap();
+    let arguments =
+        "bench --quick --only efficacy,thermodynamic --device host --contracts contracts";
+    let report = report(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+    let names: Vec<_> =
+        report["sections"].as_array().unwrap().iter().map(|section| &section["name"]).collect();
+    assert_eq!(names, ["thermodynamic", "efficacy"], "in the order in which they run");
+    let latency = section(&report, "thermodynamic");
+    assert_eq!(latency["runs"][0]["latency"]["samples"], 100);
+    let detail = latency["checks"][0]["detail"].as_str().unwrap();
+    let words = "a first look, `bench` without --quick takes 5000 and decides";
+    assert!(detail.ends_with(words), "{detail}");
+}
+
+#[test]
+fn the_first_bad_section_is_the_last_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("contracts")).unwrap();
+    let text = "name = \"impossible\"\nworkload = \"thermodynamic\"\ndevice = \"host\"\nn = 30\niterations = 100\n[limits_ms]\nmax = 0.000001\n";
+    std::fs::write(folder.path().join("contracts/impossible.toml"), text).unwrap();
+    let bench = |flag: &str| {
+        let common = "bench --only thermodynamic,pipeline --device host --contracts contracts --frames 20 --json";
+        let output = slo_bench(folder.path(), &common.split(' ').chain([flag]).collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        section(&report, "pipeline")["verdict"].clone()
+    };
+    assert_eq!(bench("--keep-going")["is"], "pass");
+    let skipped = bench("--fail-fast");
+    assert_eq!(skipped["is"], "skipped");
+    assert_eq!(skipped["reason"], "--fail-fast: `thermodynamic` before it came to FAIL");
+}
+
+#[test]
 fn a_measured_choice_goes_into_a_profile_beside_the_report_and_a_simulated_one_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let run = |device: &str| {

@@ -1,6 +1,6 @@
 //! `slo-bench validate`: everything that must be right on this machine, section by section.
 //!
-//! A section that fails does not stop the next one.
+//! A section that fails does not stop the next one, unless that is asked for.
 
 mod contract;
 mod kernel;
@@ -15,7 +15,8 @@ pub(super) use pipeline::overlap;
 use slo_bench::efficacy::{BLOCKS_MIN, TrialName};
 use slo_bench::{Exit, Section};
 
-use super::args::{SectionName, ValidateArgs};
+use super::args::{SectionName, ValidateArgs, name_of};
+use super::course::Course;
 use super::latency::FIRST_LOOK_CUDA;
 use super::setup::Setup;
 use super::{doctor, dump};
@@ -75,10 +76,11 @@ pub(super) fn run(args: &ValidateArgs, terminal: &Terminal) -> anyhow::Result<Ex
     let setup = Setup::new(&args.run, |_| amount.frames, terminal)?;
     setup.announce(if args.quick { "validate --quick" } else { "validate" });
     let wanted = |name: &SectionName| args.only.is_empty() || args.only.contains(name);
-    let names = SectionName::value_variants().iter().filter(|name| wanted(name));
-    let sections = names
-        .map(|name| setup.session.section(&name.to_string(), || section(*name, &setup, &amount)));
-    let sections = sections.collect();
+    let mut course = Course::new(&setup.session, args.course);
+    for name in SectionName::value_variants().iter().filter(|name| wanted(name)) {
+        course.run(&name_of(name), |_| section(*name, &setup, &amount));
+    }
+    let sections = course.into_sections();
     setup.session.finish("validate", sections)
 }
 
