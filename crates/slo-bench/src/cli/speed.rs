@@ -5,14 +5,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gpu_core::{BackendKind, Device};
+use gpu_core::{BackendKind, Device, ThrottleReason};
 
 use super::Session;
 use super::versions::{SEED, Subject, measured_on};
 use crate::contract::{Clause, Contract};
 use crate::frames::FrameSource;
 use crate::load::Load;
-use crate::measure::{MeasurePlan, WarmUp, measure};
+use crate::measure::{MeasurePlan, Measurement, WarmUp, measure};
 use crate::report::{Run, Section};
 use crate::stalls::Stalls;
 use crate::workload::{Variant, WorkloadConfig};
@@ -72,9 +72,11 @@ pub fn time(
         }
     };
     let before = contract.map(|_| stalls(session));
+    let mut slowed_by = slowdowns(device);
     let measured = measure(&mut *workload, &plan, &budgets, &session.clock, progress);
     bar.finish_and_clear();
-    let measured = measured?;
+    slowed_by.extend(slowdowns(device));
+    let measured = Measurement { slowed_by, ..measured? };
     let measured_on = measured_on(device, variant);
     for phase in &measured.phases {
         let name = format!("{}: {}, median by events", workload.name(), phase.name);
@@ -102,6 +104,13 @@ pub fn time(
         ..run
     });
     Ok(timed)
+}
+
+/// What slows `device` down at this moment; nothing where nothing tells, which the section `doctor` says.
+fn slowdowns(device: &Device) -> Vec<ThrottleReason> {
+    let sample = device.telemetry().ok().flatten();
+    let reasons = sample.into_iter().flat_map(|sample| sample.throttle_reasons);
+    reasons.filter(|reason| reason.is_slowdown()).collect()
 }
 
 /// What the host takes from this thread, on both sides of a run: what it takes moves from one second to the next.

@@ -242,6 +242,9 @@ impl Contract {
                 "the warm-up did not settle: after {iterations} iterations the medians of two windows are {before} and {last} ms"
             ));
         }
+        if let Some(reason) = measured.slowed_by.first() {
+            return Some(format!("{reason} held the clocks of the device back"));
+        }
         let slip = &measured.open_loop.as_ref()?.slip;
         let late = slip.quantile(Quantile::P99).or_else(|| slip.quantile(Quantile::MAX))?;
         let tightest = self.limits_ns().into_iter().min()?;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use gpu_core::ThrottleReason;
+
 use super::*;
 use crate::measure::{Measurement, OpenLoop, Settling};
 use crate::recorder::Recorder;
@@ -310,6 +312,7 @@ fn sound(contract: &Contract) -> Measurement {
     Measurement {
         cold_ns: 1,
         warm_up: Settling { iterations: 21, medians_ns: [Some(50_000), Some(51_000)] },
+        slowed_by: Vec::new(),
         open_loop: Some(OpenLoop { service: recorder.clone(), slip }),
         recorder,
         rate_hz: 9_000.0,
@@ -319,7 +322,7 @@ fn sound(contract: &Contract) -> Measurement {
 }
 
 #[test]
-fn a_late_generator_and_a_restless_warm_up_make_every_clause_void() {
+fn a_late_generator_a_hot_device_and_a_restless_warm_up_make_every_clause_void() {
     let contract = parse(&with("throughput_hz_min = 8000")).unwrap();
     let verdicts = |run: &Measurement| -> Vec<_> {
         contract.judge_run(run).into_iter().map(|clause| clause.verdict).collect()
@@ -345,6 +348,13 @@ fn a_late_generator_and_a_restless_warm_up_make_every_clause_void() {
     run.warm_up.medians_ns = [Some(50_000), Some(60_000)];
     let reason = verdicts(&run)[2].reason().unwrap().to_owned();
     assert!(reason.starts_with("the warm-up did not settle: after 21 iterations"), "{reason}");
+    let mut run = sound(&contract);
+    run.slowed_by = vec![ThrottleReason::ThermalSlowdown];
+    let voided = verdicts(&run);
+    let is_void = |verdict: &Verdict| {
+        verdict.reason().is_some_and(|reason| reason.contains("held the clocks of the device back"))
+    };
+    assert!(voided.len() == 3 && voided.iter().all(is_void), "{voided:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use gpu_core::Clock;
+use gpu_core::{Clock, ThrottleReason};
 
 use crate::attribution::{Attribution, Marked, marked_pass};
 use crate::error::Result;
@@ -60,6 +60,8 @@ pub struct Measurement {
     pub cold_ns: u64,
     /// The iterations before the first sample.
     pub warm_up: Settling,
+    /// What slowed the device down, as far as the caller looked; [`measure`] knows no device and leaves it empty.
+    pub slowed_by: Vec<ThrottleReason>,
     /// Every sample: from its intended start where it had one.
     pub recorder: Recorder,
     /// What an open loop saw besides.
@@ -110,7 +112,16 @@ pub fn measure(
     let marked = marked_pass(workload, plan.phase_passes, clock)?;
     let phases = marked.as_ref().map(Marked::medians).unwrap_or_default();
     let attribution = marked.as_ref().and_then(Marked::attribution);
-    Ok(Measurement { cold_ns, warm_up, recorder, open_loop, rate_hz, phases, attribution })
+    Ok(Measurement {
+        cold_ns,
+        warm_up,
+        slowed_by: Vec::new(),
+        recorder,
+        open_loop,
+        rate_hz,
+        phases,
+        attribution,
+    })
 }
 
 /// One iteration by itself, in nanoseconds.
