@@ -1,8 +1,9 @@
-//! How close the pipeline comes to the link: one page-locked batch after another, ordinary memory, a heavy stage, and a graph.
+//! How close the pipeline comes to the link: one page-locked batch after another, ordinary memory, a heavy stage, several devices, and a graph.
 //!
 //! Never times a way that did not give the right result for every element first, and times no result that it did not look at.
 
 mod accumulate;
+mod fleet;
 mod graph;
 mod pageable;
 mod pinned;
@@ -14,7 +15,9 @@ use benches::Question;
 use gpu_core::BackendKind;
 use kernels::Tunable as _;
 use kernels::vector::Saxpy;
-use memory_pipeline::{CalibrationConfig, ChunkChoice, ChunkSearch, LinkRates, calibrate};
+use memory_pipeline::{
+    CalibrationConfig, ChunkChoice, ChunkSearch, LinkRates, PipelineReport, calibrate,
+};
 use slo_bench::Section;
 use slo_bench::cli::Session;
 
@@ -89,6 +92,7 @@ fn measure(options: &Options, session: &Session<'_>) -> anyhow::Result<Vec<Secti
         session.section("pinned", || pinned::section(session, amount, &link)),
         session.section("heavy stage", || pinned::heavy(session, amount, &rates)),
         session.section("ordinary memory", || pageable::section(session, amount)),
+        session.section("fleet", || fleet::section(session, amount)),
         session.section("graph", || graph::section(session, amount, &rates)),
     ])
 }
@@ -172,6 +176,30 @@ impl Measured<'_> {
             let share = 2.0 * self.gb_s() / rates.duplex_sum_gb_s();
             let name = format!("{}, {}: of the link both ways", self.name, size(self.chunk_bytes));
             section.figure(name, share * 100.0, "%", session.label());
+        }
+    }
+
+    /// Adds what the events of the pass in `report` say of it beside its bounds, on a GPU only.
+    fn add_bounds(
+        &self,
+        section: &mut Section,
+        session: &Session<'_>,
+        report: &PipelineReport,
+        rates: &LinkRates,
+    ) {
+        if session.device().backend() != BackendKind::Cuda {
+            return;
+        }
+        let what = format!("{}, {}", self.name, size(self.chunk_bytes));
+        let ceiling = report.ceiling(rates);
+        let figures = [
+            ("of the bound with the link's rates, by events", ceiling.efficiency),
+            ("of the span, the link at work, by events", ceiling.link_share),
+        ];
+        for (words, of_one) in figures {
+            if let Some(of_one) = of_one {
+                section.figure(format!("{what}: {words}"), of_one * 100.0, "%", session.label());
+            }
         }
     }
 }

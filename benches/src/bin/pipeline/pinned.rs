@@ -39,7 +39,7 @@ pub(super) fn section(
             let measured = Measured { name, chunk_bytes, batches: amount.batches, passes };
             measured.add_to(&mut section, session);
             measured.add_share(&mut section, session, rates);
-            add_bounds(&mut section, session, (name, &report), rates);
+            measured.add_bounds(&mut section, session, &report, rates);
         }
     }
     Ok(section.close(format!("{} batches a pass, one kernel each", amount.batches)))
@@ -60,7 +60,7 @@ pub(super) fn heavy(
     section.figure("heavy stage: kernels a batch", f64::from(launches), "", session.label());
     let measured = Measured { name, chunk_bytes: CHUNK, batches: amount.batches, passes };
     measured.add_to(&mut section, session);
-    add_bounds(&mut section, session, (name, &report), rates);
+    measured.add_bounds(&mut section, session, &report, rates);
     if session.device().backend() == BackendKind::Cuda {
         let alone_ns = alone_ns(session, amount, config.batch_len, launches)?;
         let label = session.label();
@@ -124,29 +124,6 @@ fn launches_for(
     Ok(launches)
 }
 
-/// Adds what the events say of the pass beside its bounds, on a GPU only.
-fn add_bounds(
-    section: &mut Section,
-    session: &Session<'_>,
-    (name, report): (&str, &PipelineReport),
-    rates: &LinkRates,
-) {
-    if session.device().backend() != BackendKind::Cuda {
-        return;
-    }
-    let what = format!("{name}, {}", size(rates.config.chunk_bytes));
-    let ceiling = report.ceiling(rates);
-    let figures = [
-        ("of the bound with the link's rates, by events", ceiling.efficiency),
-        ("of the span, the link at work, by events", ceiling.link_share),
-    ];
-    for (words, of_one) in figures {
-        if let Some(of_one) = of_one {
-            section.figure(format!("{what}: {words}"), of_one * 100.0, "%", session.label());
-        }
-    }
-}
-
 /// Sends batches of `config` round, through `launches` kernels each: once with every element checked, then timed.
 pub(super) fn round(
     session: &Session<'_>,
@@ -154,61 +131,71 @@ pub(super) fn round(
     config: Config,
     launches: u32,
 ) -> anyhow::Result<Round> {
-    let device = session.device();
-    let stage = Accumulate::new(device, &session.images, config.batch_len, launches)?;
-    let mut pipeline = MemoryOptimizer::new(device, stage, config)?;
-    let mut ledger = Ledger::new(config.depth, launches);
-    let mut idle: Vec<Lease<f32>> = Vec::new();
-    while let Ok(mut lease) = pipeline.acquire() {
-        fill(&mut lease, mark_of(idle.len()));
-        idle.push(lease);
-    }
+    let mut ring = Ring::new(session, config, launches)?;
     let mut passes = Passes::default();
     let mut warm_up = Passes::default();
     let mut reports = Vec::new();
     for number in 0..=amount.passes {
-        pass(
-            session,
-            (&mut pipeline, &mut idle),
-            amount.batches,
-            (&mut ledger, Look::at_pass(number)),
-            if number == 0 { &mut warm_up } else { &mut passes },
-        )?;
+        let passes = if number == 0 { &mut warm_up } else { &mut passes };
+        ring.pass(session, amount.batches, Look::at_pass(number), passes)?;
         if number > 0 {
-            reports.push(pipeline.report());
+            reports.push(ring.pipeline.report());
         }
     }
     reports.sort_by_key(|report| report.wall_ns);
     let report = reports.swap_remove(reports.len() / 2);
-    Ok(Round { passes, report, outcome: ledger.outcome() })
+    Ok(Round { passes, report, outcome: ring.ledger.outcome() })
 }
 
-/// One pass: as many batches in flight as the pipeline takes, each looked at when it is back.
-fn pass(
-    session: &Session<'_>,
-    (pipeline, idle): (&mut MemoryOptimizer<Accumulate>, &mut Vec<Lease<f32>>),
-    batches: u64,
-    (ledger, look): (&mut Ledger, Look),
-    passes: &mut Passes,
-) -> anyhow::Result<()> {
-    pipeline.restart()?;
-    let clock = &session.clock;
-    let start = clock.now();
-    let mut submitted = 0;
-    loop {
-        while submitted < batches && !pipeline.is_full() {
-            let lease = idle.pop().expect("there are more leases than batches in flight");
-            let before = clock.now();
-            pipeline.submit(lease).map_err(memory_pipeline::Error::from)?;
-            passes.submit_ns.push((clock.now() - before).as_secs_f64() * 1e9);
-            submitted += 1;
+/// A pipeline, the batches that go round in it, and what they must come back as.
+struct Ring {
+    pipeline: MemoryOptimizer<Accumulate>,
+    /// Filled and not in flight.
+    idle: Vec<Lease<f32>>,
+    ledger: Ledger,
+}
+
+impl Ring {
+    fn new(session: &Session<'_>, config: Config, launches: u32) -> anyhow::Result<Self> {
+        let device = session.device();
+        let stage = Accumulate::new(device, &session.images, config.batch_len, launches)?;
+        let pipeline = MemoryOptimizer::new(device, stage, config)?;
+        let mut idle: Vec<Lease<f32>> = Vec::new();
+        while let Ok(mut lease) = pipeline.acquire() {
+            fill(&mut lease, mark_of(idle.len()));
+            idle.push(lease);
         }
-        let Some(batch) = pipeline.complete()? else { break };
-        ledger.look(batch.index, batch.input[0], &batch.output, look);
-        idle.push(batch.input);
+        Ok(Self { pipeline, idle, ledger: Ledger::new(config.depth, launches) })
     }
-    passes.end(session, start);
-    Ok(())
+
+    /// One pass: as many batches in flight as the pipeline takes, each looked at when it is back.
+    fn pass(
+        &mut self,
+        session: &Session<'_>,
+        batches: u64,
+        look: Look,
+        passes: &mut Passes,
+    ) -> anyhow::Result<()> {
+        let Self { pipeline, idle, ledger } = self;
+        pipeline.restart()?;
+        let clock = &session.clock;
+        let start = clock.now();
+        let mut submitted = 0;
+        loop {
+            while submitted < batches && !pipeline.is_full() {
+                let lease = idle.pop().expect("there are more leases than batches in flight");
+                let before = clock.now();
+                pipeline.submit(lease).map_err(memory_pipeline::Error::from)?;
+                passes.submit_ns.push((clock.now() - before).as_secs_f64() * 1e9);
+                submitted += 1;
+            }
+            let Some(batch) = pipeline.complete()? else { break };
+            ledger.look(batch.index, batch.input[0], &batch.output, look);
+            idle.push(batch.input);
+        }
+        passes.end(session, start);
+        Ok(())
+    }
 }
 
 /// Adds the check that all results were right.
