@@ -7,13 +7,13 @@ use gpu_core::{Event, Stream};
 use crate::error::Step;
 use crate::flight::Flight;
 use crate::lane::Lanes;
-use crate::slot::{Marks, Passed, Slot, Times};
+use crate::slot::{DeviceSlot, Marks, Passed, Times};
 use crate::stage::Stage;
 
 /// One batch about to be queued: up, through the stage, and down.
 pub(crate) struct Passage<'a, S: Stage> {
     pub(crate) lanes: &'a Lanes,
-    pub(crate) slot: &'a mut Slot<S::Input, S::Output>,
+    pub(crate) slot: &'a mut DeviceSlot<S::Input, S::Output>,
     pub(crate) stage: &'a mut S,
     pub(crate) flight: &'a mut Flight<S::Input, S::Output>,
     /// Recorded when the batch is through each lane.

@@ -14,7 +14,7 @@ use crate::flight::{Flight, Journeys};
 use crate::lane::Lanes;
 use crate::passage::Passage;
 use crate::pool::{BUFFERS_MAX, PinnedMemoryPool, PoolConfig};
-use crate::slot::{BatchLen, Passed, Slot};
+use crate::slot::{BatchLen, DeviceSlot, Passed};
 use crate::stage::Stage;
 
 /// How large a schedule is.
@@ -165,7 +165,7 @@ pub struct Replay<S: Stage> {
 }
 
 type FlightOf<S> = Flight<<S as Stage>::Input, <S as Stage>::Output>;
-type SlotOf<S> = Slot<<S as Stage>::Input, <S as Stage>::Output>;
+type SlotOf<S> = DeviceSlot<<S as Stage>::Input, <S as Stage>::Output>;
 
 /// A schedule that the device was given. Dropping it waits for the device and gives its buffers up.
 #[must_use = "the results are there when it was waited for"]
@@ -212,8 +212,9 @@ impl<S: Stage> Replay<S> {
         };
         let mut flights = config.copies().map(flight).collect::<Result<Vec<_>>>()?;
         let slots = 0..config.depth.min(copies);
-        let mut slots =
-            slots.map(|_| Slot::new(device, largest)).collect::<gpu_core::Result<Vec<_>>>()?;
+        let mut slots = slots
+            .map(|_| DeviceSlot::new(device, largest))
+            .collect::<gpu_core::Result<Vec<_>>>()?;
         let mut each = Each { stage: &mut stage, len, batches: 0 };
         let recorded = record(device, &lanes, &mut each, (&mut flights, &mut slots));
         let graph = recorded.map_err(|failed| failed.error(each.batches, &config))?;

@@ -14,7 +14,7 @@ use crate::report::{Interval, Intervals};
 /// Device memory of one batch at a time. Input and output are apart, so that the next input can come while the
 /// last output still leaves.
 #[derive(Debug)]
-pub(crate) struct Slot<I: Pod, O: Pod> {
+pub(crate) struct DeviceSlot<I: Pod, O: Pod> {
     pub(crate) input: DeviceBuffer<I>,
     pub(crate) output: DeviceBuffer<O>,
 }
@@ -34,7 +34,7 @@ impl BatchLen {
     }
 }
 
-impl<I: Pod, O: Pod> Slot<I, O> {
+impl<I: Pod, O: Pod> DeviceSlot<I, O> {
     pub(crate) fn new(device: &Device, len: BatchLen) -> gpu_core::Result<Self> {
         Ok(Self { input: device.buffer(len.input)?, output: device.buffer(len.output)? })
     }

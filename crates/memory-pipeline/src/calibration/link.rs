@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::flight::{Flight, Journeys};
 use crate::lane::Lanes;
 use crate::pool::{PinnedMemoryPool, PoolConfig};
-use crate::slot::{BatchLen, Slot, nanoseconds};
+use crate::slot::{BatchLen, DeviceSlot, nanoseconds};
 
 /// Buffers that the copies of one way go round in, on the host and on the device.
 const RING: usize = 4;
@@ -29,7 +29,7 @@ pub(super) enum Traffic {
 pub(super) struct Link {
     /// First, so that it is dropped first: it waits for the lanes.
     flights: Vec<Flight<u8, u8>>,
-    slots: Vec<Slot<u8, u8>>,
+    slots: Vec<DeviceSlot<u8, u8>>,
     lanes: Arc<Lanes>,
     origin: Event,
     up: Track,
@@ -58,7 +58,9 @@ impl Link {
         let len = BatchLen { input: chunk_bytes, output: chunk_bytes };
         Ok(Self {
             flights: (0..RING).map(|_| flight()).collect::<Result<_>>()?,
-            slots: (0..RING).map(|_| Slot::new(device, len)).collect::<gpu_core::Result<_>>()?,
+            slots: (0..RING)
+                .map(|_| DeviceSlot::new(device, len))
+                .collect::<gpu_core::Result<_>>()?,
             lanes,
             origin: device.timed_event()?,
             up: Track::new(device)?,

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::lane::Lanes;
 use crate::pool::{Lease, PinnedMemoryPool, PoolConfig};
 use crate::report::{PipelineReport, Tally};
-use crate::slot::{BatchLen, Slot, Ticket, nanoseconds};
+use crate::slot::{BatchLen, DeviceSlot, Ticket, nanoseconds};
 use crate::stage::Stage;
 
 /// A pipeline with three streams: batch n goes up while n - 1 is computed and n - 2 comes down.
@@ -31,7 +31,7 @@ use crate::stage::Stage;
 pub struct MemoryOptimizer<S: Stage> {
     /// First, so that it is dropped first: batches in flight wait for the lanes before anything else goes.
     tickets: Vec<Ticket<S::Input, S::Output>>,
-    slots: Vec<Slot<S::Input, S::Output>>,
+    slots: Vec<DeviceSlot<S::Input, S::Output>>,
     lanes: Arc<Lanes>,
     stage: S,
     inputs: PinnedMemoryPool,
@@ -88,7 +88,7 @@ impl<S: Stage> MemoryOptimizer<S> {
                 .map(|_| Ticket::new(device, config.timing))
                 .collect::<gpu_core::Result<_>>()?,
             slots: (0..config.depth)
-                .map(|_| Slot::new(device, len))
+                .map(|_| DeviceSlot::new(device, len))
                 .collect::<gpu_core::Result<_>>()?,
             lanes: Arc::new(Lanes::new(device)?),
             stage,

@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use gpu_core::Pod;
 
 use super::anchor::{Anchor, thread_number};
-use super::free_list::Slot;
+use super::free_list::PoolSlot;
 use super::slab::ALIGNMENT;
 use crate::error::{Error, Result};
 
@@ -146,7 +146,7 @@ pub struct Lease<T: Pod> {
 /// Where a buffer goes when its lease ends.
 enum Home {
     /// Back to the slab.
-    Slab { anchor: Anchor, class: u16, slot: Slot },
+    Slab { anchor: Anchor, class: u16, slot: PoolSlot },
     /// Nowhere: it is freed.
     Pageable { memory: Vec<Chunk> },
 }
@@ -163,7 +163,7 @@ unsafe impl<T: Pod + Sync> Sync for Lease<T> {}
 
 impl<T: Pod> Lease<T> {
     /// A lease of a buffer of slab `class`, which the caller has just acquired and which holds `len` elements.
-    pub(super) fn new(anchor: Anchor, class: u16, slot: Slot, len: usize) -> Self {
+    pub(super) fn new(anchor: Anchor, class: u16, slot: PoolSlot, len: usize) -> Self {
         let slab = &anchor.slabs()[usize::from(class)];
         let (first, capacity) = (slab.address(slot).cast(), slab.buffer_bytes() / size_of::<T>());
         Self {

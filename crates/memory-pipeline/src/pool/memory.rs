@@ -49,11 +49,11 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// Zeroed memory for each class, and of each class once for each place.
     pub(super) fn allocate(device: &Device, config: &PoolConfig) -> Result<Vec<Self>> {
-        let wanted = Wanted::all(device, config);
+        let requests = MemoryRequest::all(device, config);
         match config.backing {
-            Backing::Driver => wanted.iter().map(Wanted::of_driver).collect(),
+            Backing::Driver => requests.iter().map(MemoryRequest::of_driver).collect(),
             Backing::Registered { pages, sharing, .. } => {
-                wanted.into_iter().map(|wanted| wanted.of_own(pages, sharing)).collect()
+                requests.into_iter().map(|request| request.of_own(pages, sharing)).collect()
             }
         }
     }
@@ -64,15 +64,15 @@ impl Memory {
         config: &PoolConfig,
         regions: Vec<HostRegion>,
     ) -> Result<Vec<Self>, RegionsRefused> {
-        let wanted = Wanted::all(device, config);
-        if let Err(error) = check_all(&wanted, &regions) {
+        let requests = MemoryRequest::all(device, config);
+        if let Err(error) = check_all(&requests, &regions) {
             return Err(RegionsRefused { error, regions });
         }
         let mut made = Vec::with_capacity(regions.len());
         let mut left = regions.into_iter();
-        for wanted in &wanted {
+        for request in &requests {
             let region = left.next().expect("they were counted");
-            match wanted.register(region) {
+            match request.register(region) {
                 Ok(memory) => made.push(memory),
                 Err(Unregistered { region, error }) => {
                     let before = made.into_iter().filter_map(|memory| memory.into_region().ok());
@@ -133,13 +133,13 @@ impl Drop for Memory {
 
 /// Memory to be had.
 #[derive(Clone, Copy)]
-struct Wanted<'a> {
+struct MemoryRequest<'a> {
     device: &'a Device,
     class: SizeClass,
     node: Option<u32>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> MemoryRequest<'a> {
     /// In the order of [`PoolStats::memory`](super::PoolStats::memory).
     fn all(device: &'a Device, config: &PoolConfig) -> Vec<Self> {
         let places = config.backing.places();
@@ -225,8 +225,8 @@ impl<'a> Wanted<'a> {
 }
 
 /// Refuses regions that are too few, too many or too small.
-fn check_all(wanted: &[Wanted<'_>], regions: &[HostRegion]) -> Result<()> {
-    let (actual, count) = (regions.len(), wanted.len());
+fn check_all(requests: &[MemoryRequest<'_>], regions: &[HostRegion]) -> Result<()> {
+    let (actual, count) = (regions.len(), requests.len());
     if actual != count {
         return Err(Error::Config {
             what: "the number of regions",
@@ -235,11 +235,11 @@ fn check_all(wanted: &[Wanted<'_>], regions: &[HostRegion]) -> Result<()> {
             max: count,
         });
     }
-    for (index, (wanted, region)) in wanted.iter().zip(regions).enumerate() {
-        wanted.check()?;
-        let (actual, min) = (region.len(), wanted.class.bytes());
+    for (index, (request, region)) in requests.iter().zip(regions).enumerate() {
+        request.check()?;
+        let (actual, min) = (region.len(), request.class.bytes());
         if actual < min {
-            let SizeClass { buffer_bytes, .. } = wanted.class;
+            let SizeClass { buffer_bytes, .. } = request.class;
             return Err(Error::RegionSize { index, actual, buffer_bytes, min });
         }
     }

@@ -11,7 +11,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::free_list::{FreeList, Protocol, Proven, Shape, Slot};
+use super::free_list::{FreeList, PoolSlot, Protocol, Proven, Shape};
 use super::waiters::Waiters;
 use crate::sync::Ordering;
 
@@ -41,23 +41,23 @@ impl<P: Protocol> Yard<P> {
         Self { list, buffers, waiters: Waiters::default() }
     }
 
-    fn pop(&self, home: usize) -> Option<Slot> {
+    fn pop(&self, home: usize) -> Option<PoolSlot> {
         self.list.pop(home).inspect(|slot| self.write(slot))
     }
 
-    fn wait(&self, patience: impl FnMut() -> Duration) -> Option<Slot> {
+    fn wait(&self, patience: impl FnMut() -> Duration) -> Option<PoolSlot> {
         self.waiters.wait(&self.list, patience).inspect(|slot| self.write(slot))
     }
 
     /// Only the owner of the index may do this.
-    fn write(&self, slot: &Slot) {
+    fn write(&self, slot: &PoolSlot) {
         self.buffers[usize::from(slot.index)].with_mut(|buffer| {
             // SAFETY: the model fails where two threads may be here at once.
             unsafe { *buffer += 1 };
         });
     }
 
-    fn release(&self, slot: Slot, home: usize) {
+    fn release(&self, slot: PoolSlot, home: usize) {
         self.write(&slot);
         if self.list.push(slot, home).is_err() {
             self.waiters.hand_over(&self.list, slot, home);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gpu_core::HostRegion;
 
 use super::config::SizeClass;
-use super::free_list::{FreeList, Shape, Slot, Wanted};
+use super::free_list::{FreeList, PoolSlot, Shape, SomebodyWaits};
 use super::memory::Memory;
 use super::stats::{ClassStats, MemoryStats};
 use super::waiters::Waiters;
@@ -67,20 +67,20 @@ impl Slab {
     }
 
     /// Takes a buffer for a thread with this `home`: the one that it gave back last, if it can be.
-    pub(super) fn acquire(&self, home: usize) -> Option<Slot> {
+    pub(super) fn acquire(&self, home: usize) -> Option<PoolSlot> {
         let slot = self.free.pop(home);
         self.note(slot)
     }
 
     /// Takes the next buffer that comes back, after all who wait already.
-    pub(super) fn wait(&self, patience: impl FnMut() -> Duration) -> Option<Slot> {
+    pub(super) fn wait(&self, patience: impl FnMut() -> Duration) -> Option<PoolSlot> {
         self.counters.waited.fetch_add(1, Ordering::Relaxed);
         let slot = self.waiters.wait(&self.free, patience);
         self.note(slot)
     }
 
     /// Counts a buffer of another node, which is slower than any counter.
-    fn note(&self, slot: Option<Slot>) -> Option<Slot> {
+    fn note(&self, slot: Option<PoolSlot>) -> Option<PoolSlot> {
         if slot.is_some_and(|slot| slot.group > 0) {
             self.counters.from_other_node.fetch_add(1, Ordering::Relaxed);
         }
@@ -88,8 +88,8 @@ impl Slab {
     }
 
     /// Gives back a buffer that the caller owns.
-    pub(super) fn release(&self, slot: Slot, home: usize) {
-        if let Err(Wanted) = self.free.push(slot, home) {
+    pub(super) fn release(&self, slot: PoolSlot, home: usize) {
+        if let Err(SomebodyWaits) = self.free.push(slot, home) {
             self.waiters.hand_over(&self.free, slot, home);
         }
     }
@@ -105,7 +105,7 @@ impl Slab {
     }
 
     /// Keeps the memory of a buffer for ever, which is never given back.
-    pub(super) fn quarantine(&self, slot: Slot) {
+    pub(super) fn quarantine(&self, slot: PoolSlot) {
         self.memory[usize::from(slot.group)].quarantine();
     }
 
@@ -115,7 +115,7 @@ impl Slab {
     }
 
     /// The first byte of a buffer that the caller owns.
-    pub(super) fn address(&self, slot: Slot) -> *mut u8 {
+    pub(super) fn address(&self, slot: PoolSlot) -> *mut u8 {
         let group = usize::from(slot.group);
         let place = usize::from(slot.index) - group * self.class.buffers;
         // Within the pages, which hold that many strides.

@@ -20,7 +20,7 @@ pub(super) const LEN_MAX: usize = WANTED as usize;
 
 /// An index that somebody owns: popped, and not pushed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
+pub(crate) struct PoolSlot {
     /// Less than the list's length.
     pub(crate) index: u16,
     /// Which of the list's equal parts it belongs to: `index / group_len`.
@@ -40,7 +40,7 @@ pub(crate) struct Shape {
 
 /// An index that was not taken back, because somebody waits for one.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Wanted;
+pub(crate) struct SomebodyWaits;
 
 /// Indices, each either in the list or owned by whoever popped it.
 #[derive(Debug)]
@@ -78,13 +78,13 @@ impl<P: Protocol> FreeList<P> {
 
     /// Takes an index: of the first group that has one, the one that was pushed last to the stack of `home`, or one from
     /// another stack, or one that nobody had yet. `None` if none was free at some moment of the call.
-    pub(crate) fn pop(&self, home: usize) -> Option<Slot> {
+    pub(crate) fn pop(&self, home: usize) -> Option<PoolSlot> {
         loop {
             let mut tags = 0_u64;
             for group in 0..self.shape.groups {
                 for stripe in 0..self.shape.stripes {
                     match self.pop_from(self.head(group, home.wrapping_add(stripe))) {
-                        Ok(index) => return Some(Slot { index, group }),
+                        Ok(index) => return Some(PoolSlot { index, group }),
                         Err(tag) => tags = tags.wrapping_add(tag),
                     }
                 }
@@ -115,7 +115,7 @@ impl<P: Protocol> FreeList<P> {
     }
 
     /// An index that was never handed out.
-    fn start(&self, group: u16) -> Option<Slot> {
+    fn start(&self, group: u16) -> Option<PoolSlot> {
         let started = &self.started[usize::from(group)].0;
         let group_len = self.shape.group_len;
         let mut count = started.load(Ordering::Relaxed);
@@ -128,7 +128,7 @@ impl<P: Protocol> FreeList<P> {
             ) {
                 Ok(_) => {
                     let offset = u16::try_from(count).expect("less than the group's length");
-                    return Some(Slot { index: group * group_len + offset, group });
+                    return Some(PoolSlot { index: group * group_len + offset, group });
                 }
                 Err(now) => count = now,
             }
@@ -146,13 +146,13 @@ impl<P: Protocol> FreeList<P> {
     }
 
     /// Gives back an index that the caller owns, on top of the stack of `home`, unless somebody waits for it.
-    pub(crate) fn push(&self, slot: Slot, home: usize) -> Result<(), Wanted> {
+    pub(crate) fn push(&self, slot: PoolSlot, home: usize) -> Result<(), SomebodyWaits> {
         let head = self.head(slot.group, home);
         let mut seen = head.load(P::READ);
         loop {
             let Head { top, tag } = Head::unpack(seen);
             let depth = match top {
-                WANTED => return Err(Wanted),
+                WANTED => return Err(SomebodyWaits),
                 EMPTY => 0,
                 below => self.node(below).depth,
             };
@@ -166,15 +166,15 @@ impl<P: Protocol> FreeList<P> {
         }
     }
 
-    /// Makes every push fail with [`Wanted`] until [`unwant`](Self::unwant); or takes an index, if there is one, and changes nothing.
+    /// Makes every push fail with [`SomebodyWaits`] until [`unwant`](Self::unwant); or takes an index, if there is one, and changes nothing.
     ///
     /// One thread at a time may call this, and only while nothing is wanted.
-    pub(crate) fn want(&self) -> Option<Slot> {
+    pub(crate) fn want(&self) -> Option<PoolSlot> {
         for group in 0..self.shape.groups {
             for stripe in 0..self.shape.stripes {
                 if let Err(index) = self.mark_wanted(self.head(group, stripe)) {
                     self.unwant();
-                    return Some(Slot { index, group });
+                    return Some(PoolSlot { index, group });
                 }
             }
             if let Some(slot) = self.start(group) {

@@ -8,8 +8,8 @@ fn list(group_len: u16, stripes: usize) -> FreeList {
     FreeList::new(Shape { groups: 1, group_len, stripes })
 }
 
-fn slot(index: u16) -> Slot {
-    Slot { index, group: 0 }
+fn slot(index: u16) -> PoolSlot {
+    PoolSlot { index, group: 0 }
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn an_index_of_another_stripe_goes_out_before_one_that_nobody_had() {
 fn the_second_group_is_opened_when_the_first_is_out_and_left_when_it_is_not() {
     let list: FreeList = FreeList::new(Shape { groups: 2, group_len: 1, stripes: 2 });
     let (near, far) = (list.pop(1).unwrap(), list.pop(1).unwrap());
-    assert_eq!([near, far], [Slot { index: 0, group: 0 }, Slot { index: 1, group: 1 }]);
+    assert_eq!([near, far], [PoolSlot { index: 0, group: 0 }, PoolSlot { index: 1, group: 1 }]);
     assert_eq!(list.pop(1), None);
     list.push(far, 0).unwrap();
     list.push(near, 0).unwrap();
@@ -80,7 +80,7 @@ fn a_wanted_list_takes_nothing_back_until_it_is_not_wanted_any_more() {
     let list = list(1, 2);
     let only = list.pop(0).unwrap();
     assert_eq!(list.want(), None);
-    assert_eq!([list.push(only, 0), list.push(only, 1)], [const { Err(Wanted) }; 2]);
+    assert_eq!([list.push(only, 0), list.push(only, 1)], [const { Err(SomebodyWaits) }; 2]);
     assert_eq!((list.pop(0), list.free()), (None, 0));
     list.unwant();
     list.push(only, 1).unwrap();
@@ -98,14 +98,14 @@ proptest! {
         let list: FreeList = FreeList::new(Shape { groups, group_len, stripes });
         let mut stacks = vec![vec![Vec::new(); stripes]; usize::from(groups)];
         let mut fresh: Vec<Vec<u16>> = (0..groups).map(|group| (0..group_len).rev().map(|index| group * group_len + index).collect()).collect();
-        let mut owned: Vec<Slot> = Vec::new();
+        let mut owned: Vec<PoolSlot> = Vec::new();
         for (is_pop, home, pick) in steps {
             if is_pop || owned.is_empty() {
                 let mut expected = None;
                 for group in 0..groups {
                     let (stacks, fresh) = (&mut stacks[usize::from(group)], &mut fresh[usize::from(group)]);
                     let popped = (0..stripes).find_map(|stripe| stacks[home.wrapping_add(stripe) % stripes].pop()).or_else(|| fresh.pop());
-                    expected = expected.or_else(|| popped.map(|index| Slot { index, group }));
+                    expected = expected.or_else(|| popped.map(|index| PoolSlot { index, group }));
                     if expected.is_some() { break; }
                 }
                 let popped = list.pop(home);

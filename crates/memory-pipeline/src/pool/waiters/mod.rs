@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::free_list::{FreeList, Protocol, Slot, Wanted};
+use super::free_list::{FreeList, PoolSlot, Protocol, SomebodyWaits};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Who waits for an index of one free list.
@@ -31,7 +31,7 @@ struct Queue {
 struct Seat {
     number: u64,
     bell: Arc<Condvar>,
-    served: Option<Slot>,
+    served: Option<PoolSlot>,
 }
 
 impl Waiters {
@@ -40,7 +40,7 @@ impl Waiters {
         &self,
         list: &FreeList<P>,
         mut patience: impl FnMut() -> Duration,
-    ) -> Option<Slot> {
+    ) -> Option<PoolSlot> {
         let mut queue = self.lock();
         // If somebody waits, the list is wanted, and we stand behind them.
         if queue.is_served()
@@ -66,12 +66,12 @@ impl Waiters {
     /// Hands over an index that the list did not take back; to the list after all, if nobody waits any more.
     ///
     /// `list` is not touched once somebody else may own the index.
-    pub(crate) fn hand_over<P: Protocol>(&self, list: &FreeList<P>, slot: Slot, home: usize) {
+    pub(crate) fn hand_over<P: Protocol>(&self, list: &FreeList<P>, slot: PoolSlot, home: usize) {
         let mut queue = self.lock();
         if queue.is_served() {
             // Nobody can want the list while we hold the lock.
             let pushed = list.push(slot, home);
-            assert_ne!(pushed, Err(Wanted), "a list that nobody waits for is not wanted");
+            assert_ne!(pushed, Err(SomebodyWaits), "a list that nobody waits for is not wanted");
             return;
         }
         let unserved = queue.seats.iter().filter(|seat| seat.served.is_none()).count();
@@ -115,7 +115,7 @@ impl Queue {
     }
 
     /// Removes a seat, with what it was served.
-    fn leave(&mut self, number: u64) -> Option<Slot> {
+    fn leave(&mut self, number: u64) -> Option<PoolSlot> {
         let place = self.place(number);
         self.seats.remove(place).and_then(|seat| seat.served)
     }

@@ -8,13 +8,13 @@ use super::*;
 const LONG: Duration = Duration::from_secs(600);
 
 /// A list of `len` indices, all of them out.
-fn empty_list(len: u16) -> (FreeList, Vec<Slot>) {
+fn empty_list(len: u16) -> (FreeList, Vec<PoolSlot>) {
     let list = FreeList::new(Shape { groups: 1, group_len: len, stripes: 2 });
     let slots = std::iter::from_fn(|| list.pop(0)).collect();
     (list, slots)
 }
 
-fn release(waiters: &Waiters, list: &FreeList, slot: Slot, home: usize) {
+fn release(waiters: &Waiters, list: &FreeList, slot: PoolSlot, home: usize) {
     if list.push(slot, home).is_err() {
         waiters.hand_over(list, slot, home);
     }
