@@ -27,12 +27,6 @@ impl Launch {
         Self { grid: [blocks, 1, 1], block: [threads, 1, 1], shared_bytes: 0 }
     }
 
-    /// Enough blocks of `threads` threads for one thread per element, at least one block.
-    pub fn per_element(len: usize, threads: u32) -> Self {
-        let blocks = len.div_ceil(threads.max(1) as usize).max(1);
-        Self::linear(u32::try_from(blocks).unwrap_or(u32::MAX), threads)
-    }
-
     /// The same shape with `bytes` of dynamic shared memory a block.
     pub const fn with_shared_bytes(mut self, bytes: u32) -> Self {
         self.shared_bytes = bytes;

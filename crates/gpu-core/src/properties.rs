@@ -138,11 +138,6 @@ impl DeviceProperties {
             2.0 * f64::from(self.memory_clock_khz) * 1e3 * f64::from(self.memory_bus_bits) / 8.0;
         (rate > 0.0).then_some(rate)
     }
-
-    /// Most warps resident on a multiprocessor.
-    pub fn warps_per_multiprocessor_max(&self) -> u32 {
-        self.threads_per_multiprocessor_max / self.warp_size.max(1)
-    }
 }
 
 /// Memory of a device at one moment.

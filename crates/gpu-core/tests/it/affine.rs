@@ -50,6 +50,12 @@ const PTX: &str = r"
 }
 ";
 
+/// Enough blocks for one thread an element.
+pub(crate) fn launch(len: usize, threads: u32) -> Launch {
+    let blocks = len.div_ceil(threads as usize).max(1);
+    Launch::linear(u32::try_from(blocks).unwrap(), threads)
+}
+
 // SAFETY: the PTX above takes (x, y, len, factor, offset) and touches `len` elements of each, one a thread.
 unsafe impl Kernel for Affine {
     type Args<'a> = AffineArgs<'a>;

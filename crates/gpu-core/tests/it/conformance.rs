@@ -124,7 +124,7 @@ fn copies_and_zeroes_stay_on_the_device(device: &Device) {
 fn a_kernel_computes_what_its_reference_says(device: &Device) {
     let stream = device.stream().unwrap();
     for len in [1, 100, 5000] {
-        let prepared = affine::prepare(device, Launch::per_element(len, 128)).unwrap();
+        let prepared = affine::prepare(device, affine::launch(len, 128)).unwrap();
         let mut x = device.buffer(len).unwrap();
         let mut y = device.buffer(len).unwrap();
         stream.write(&ramp(len), x.view_mut()).unwrap();
@@ -139,7 +139,7 @@ fn a_kernel_computes_what_its_reference_says(device: &Device) {
 fn a_waiting_stream_sees_what_it_waited_for(device: &Device) {
     let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
     let event = device.event().unwrap();
-    let prepared = affine::prepare(device, Launch::per_element(1000, 64)).unwrap();
+    let prepared = affine::prepare(device, affine::launch(1000, 64)).unwrap();
     let mut a = device.buffer(1000).unwrap();
     let mut b = device.buffer(1000).unwrap();
     for round in 1..20 {
@@ -158,7 +158,7 @@ fn a_waiting_stream_sees_what_it_waited_for(device: &Device) {
 
 fn a_scope_returns_when_its_copies_are_done(device: &Device) {
     let stream = device.stream().unwrap();
-    let prepared = affine::prepare(device, Launch::per_element(512, 64)).unwrap();
+    let prepared = affine::prepare(device, affine::launch(512, 64)).unwrap();
     let mut input = device.pinned::<f64>(512).unwrap();
     let mut output = device.pinned::<f64>(512).unwrap();
     let mut x = device.buffer(512).unwrap();
@@ -194,7 +194,7 @@ fn a_scope_that_fails_leaves_nothing_in_flight(device: &Device) {
 
 fn a_kernel_writes_page_locked_memory_that_a_scope_lends(device: &Device) {
     let stream = device.stream().unwrap();
-    let prepared = affine::prepare(device, Launch::per_element(1000, 128)).unwrap();
+    let prepared = affine::prepare(device, affine::launch(1000, 128)).unwrap();
     let mut x = device.buffer(1000).unwrap();
     let mut output = device.pinned::<f64>(1000).unwrap();
     stream.write(&ramp(1000), x.view_mut()).unwrap();
@@ -349,7 +349,7 @@ fn memory_that_is_not_there_is_refused(device: &Device) {
 }
 
 fn buffers_may_be_dropped_while_work_is_queued(device: &Device) {
-    let prepared = affine::prepare(device, Launch::per_element(4096, 128)).unwrap();
+    let prepared = affine::prepare(device, affine::launch(4096, 128)).unwrap();
     for _ in 0..20 {
         let stream = device.stream().unwrap();
         let x = device.buffer(4096).unwrap();

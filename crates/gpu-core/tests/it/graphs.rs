@@ -1,8 +1,8 @@
 //! Graphs: captured once and replayed, on every backend, and what outlives them.
 
 use gpu_core::{
-    Device, DeviceBuffer, Error, ErrorKind, Event, FaultPlan, Graph, Launch, Operation,
-    PinnedBuffer, Prepared, Result, Stream,
+    Device, DeviceBuffer, Error, ErrorKind, Event, FaultPlan, Graph, Operation, PinnedBuffer,
+    Prepared, Result, Stream,
 };
 
 use crate::affine::{self, Affine, AffineArgs};
@@ -24,7 +24,7 @@ fn fill(stream: &Stream, buffer: &mut DeviceBuffer<f64>, value: f64) {
 }
 
 pub(crate) fn kernel(device: &Device) -> Prepared<Affine> {
-    affine::prepare(device, Launch::per_element(LEN, 64)).unwrap()
+    affine::prepare(device, affine::launch(LEN, 64)).unwrap()
 }
 
 /// Queues `y = factor * x + 1`.
@@ -302,7 +302,7 @@ fn a_graph_of_another_device_is_refused(device: &Device) {
 fn a_fault_at_any_call_of_a_capture_or_a_replay_is_told_and_leaves_the_device_usable() {
     let journey = |device: &Device| -> Result<Vec<f64>> {
         let (stream, event) = (device.stream()?, device.event()?);
-        let kernel = affine::prepare(device, Launch::per_element(LEN, 64))?;
+        let kernel = affine::prepare(device, affine::launch(LEN, 64))?;
         let (x, mut y) = (device.buffer(LEN)?, device.buffer(LEN)?);
         let graph = stream.capture(|| {
             apply(&stream, &kernel, (&x, &mut y), 2.0)?;

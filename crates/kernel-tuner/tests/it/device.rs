@@ -93,7 +93,8 @@ impl Subject for Squares {
 
     fn prepare(&mut self, point: &Point) -> Result<Ready> {
         let (threads, items) = (point.value("threads").unwrap(), point.value("items").unwrap());
-        let launch = Launch::per_element(LEN / items as usize, threads);
+        let len = u32::try_from(LEN).unwrap() / items;
+        let launch = Launch::linear(len.div_ceil(threads), threads);
         let prepared = Prepared::new(&self.device, &self.module, launch)?;
         let attributes = prepared.attributes()?;
         self.prepared = Some(prepared);
