@@ -7,9 +7,10 @@ use kernel_tuner::{Counts, StopRule, TunerConfig};
 
 use super::Session;
 use super::versions::SEED;
+use crate::chart::Chart;
 use crate::contract::Contract;
 use crate::efficacy::{
-    BLOCKS_MIN, BoundBy, Efficacy, EfficacyPlan, Sizes, TrialName, copy_rate, try_out,
+    BLOCKS_MIN, BoundBy, Efficacy, EfficacyPlan, Sizes, TrialName, copy_rate, times_chart, try_out,
 };
 use crate::report::{Section, number};
 use crate::verdict::Verdict;
@@ -153,6 +154,7 @@ fn add(section: &mut Section, efficacy: &Efficacy, label: &str) {
         let name = format!("{subject}, {side}: median of {blocks} blocks by events");
         section.figure(name, us, "us", label);
     }
+    section.chart(chart(efficacy, label));
     if let Some(gain) = efficacy.gain {
         let name = format!("{subject}: baseline / choice");
         section.figure(&name, gain.ratio, "x", label);
@@ -175,6 +177,16 @@ fn add(section: &mut Section, efficacy: &Efficacy, label: &str) {
             section.figure(name, 100.0 * roofline.share(us), "%", &calculated);
         }
     }
+}
+
+/// What the search saw, with what was measured anew.
+fn chart(efficacy: &Efficacy, label: &str) -> Chart {
+    let mut chart = times_chart(&efficacy.subject, &efficacy.times_us, label);
+    chart.mark(format!("baseline ({}), fresh", efficacy.baseline_words), efficacy.baseline_us);
+    if let Some(choice) = &efficacy.choice {
+        chart.mark(format!("choice ({choice}), fresh"), efficacy.choice_us);
+    }
+    chart
 }
 
 /// What came of it in a few words.
@@ -209,6 +221,7 @@ mod tests {
             baseline_words: "blocks of 128",
             choice: Transpose::SPACE.point(0).as_ref().map(Choice::from),
             counts: Counts { timed: Transpose::SPACE.len(), ..Counts::default() },
+            times_us: vec![baseline_us / gain.ratio, baseline_us],
             baseline_us,
             choice_us: baseline_us / gain.ratio,
             blocks: BLOCKS_MIN,
@@ -308,6 +321,20 @@ mod tests {
         assert_eq!(trials(&TrialName::ALL), "");
         let words = "; left out: gemm, convolve, infer, evolve_resident";
         assert_eq!(trials(&Trials::CHEAP), words);
+    }
+
+    #[test]
+    fn a_chart_marks_the_fresh_times_and_no_choice_where_there_is_none() {
+        let mut tried = efficacy(500.0, Gain { ratio: 2.5, lower: 2.4 });
+        let marks = |efficacy: &Efficacy| {
+            let marks = chart(efficacy, "here").marks.into_iter();
+            marks.map(|mark| (mark.name, mark.value)).collect::<Vec<_>>()
+        };
+        let of_choice = format!("choice ({}), fresh", tried.choice.as_ref().unwrap());
+        let of_baseline = "baseline (blocks of 128), fresh".to_owned();
+        assert_eq!(marks(&tried), [(of_baseline.clone(), 500.0), (of_choice, 200.0)]);
+        tried.choice = None;
+        assert_eq!(marks(&tried), [(of_baseline, 500.0)]);
     }
 
     #[test]

@@ -10,10 +10,12 @@ mod blocks;
 mod gain;
 mod roofline;
 mod subject;
+mod times;
 mod trial;
 
 pub use blocks::{Turns, interleave};
 pub use gain::Gain;
 pub use roofline::{BoundBy, Precision, Roofline, Work, copy_rate};
 pub use subject::{Product, Sizes, Sum, TrialName};
+pub use times::{times_chart, times_us};
 pub use trial::{BLOCKS_MIN, Efficacy, EfficacyPlan, Trial, try_out};

@@ -10,6 +10,7 @@ use kernel_tuner::{
 use super::blocks::{Turns, interleave, median};
 use super::gain::Gain;
 use super::roofline::{Roofline, Work};
+use super::times::times_us;
 use crate::error::{Error, Result};
 use crate::verdict::Verdict;
 
@@ -55,6 +56,8 @@ pub struct Efficacy {
     pub choice: Option<Choice>,
     /// What became of the configurations that were tried.
     pub counts: Counts,
+    /// Median times of those that are right, in the search, in microseconds, ascending.
+    pub times_us: Vec<f64>,
     /// Median time of the baseline over the blocks, in microseconds.
     pub baseline_us: f64,
     /// Median time of the choice over the blocks, in microseconds.
@@ -140,6 +143,7 @@ pub fn try_out(
         baseline_words: trial.baseline_words(),
         choice: choice.as_ref().map(Choice::from),
         counts: tuned.counts,
+        times_us: times_us(&tuned),
         baseline_us,
         choice_us,
         blocks: blocks.len(),

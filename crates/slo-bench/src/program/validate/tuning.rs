@@ -14,8 +14,9 @@ use kernels::matrix::{Gemm, GemmDirect, Transpose};
 use kernels::stencil::{Convolve, ConvolveDirect};
 use kernels::thermodynamic::{Evolve, EvolveResident};
 use kernels::vector::{ReduceSum, Saxpy};
+use slo_bench::chart::Chart;
 use slo_bench::cli::SEED;
-use slo_bench::efficacy::{Sum, Trial as _};
+use slo_bench::efficacy::{Sum, Trial as _, times_chart, times_us};
 use slo_bench::{Figure, Section, Verdict};
 
 use super::{Amount, profile};
@@ -61,6 +62,7 @@ fn figures(section: &mut Section, tuned: &Tuned, label: &str) {
         let name = format!("{subject}, {name}: median by events");
         section.figure(name, time.median_us, "us", label);
     }
+    section.chart(chart(tuned, &subject, label));
     if let Some(speedup) = tuned.speedup {
         let name = format!("{subject}: baseline / best, measured in turn");
         section.figure(name, speedup.ratio, "x", label);
@@ -69,6 +71,16 @@ fn figures(section: &mut Section, tuned: &Tuned, label: &str) {
         let name = format!("{subject}: block size of the tuned choice");
         section.figure(name, tuned.launch.threads() as f64, "threads", label);
     }
+}
+
+/// Every time of the search, with those that were measured in turn.
+fn chart(tuned: &Tuned, subject: &str, label: &str) -> Chart {
+    let mut chart = times_chart(subject, &times_us(tuned), label);
+    chart.mark(format!("baseline ({}), in turn", tuned.baseline), tuned.baseline_time.median_us);
+    if tuned.verdict == TuningVerdict::Faster {
+        chart.mark(format!("choice ({}), in turn", tuned.best), tuned.best_time.median_us);
+    }
+    chart
 }
 
 /// What a time on the host is a time of.
@@ -311,16 +323,27 @@ mod tests {
             let mut section = Section::new("tuning");
             figures(&mut section, tuned, "here");
             let names: Vec<_> = section.figures.into_iter().map(|figure| figure.name).collect();
-            (names, words(tuned))
+            (names, words(tuned), section.charts)
         };
-        let (names, words) = told(&tuned(&Device::host_simulated(3)));
+        let (names, words, charts) = told(&tuned(&Device::host_simulated(3)));
         assert_eq!((names.len(), words.as_str()), (0, "a simulated device measures no time"));
+        assert!(charts.is_empty());
 
         let mut tuned = tuned(&Device::host());
         tuned.speedup = Some(Speedup { ratio: 2.0, low: 1.5, high: 2.5 });
         tuned.verdict = TuningVerdict::Faster;
-        let (names, words) = told(&tuned);
-        assert_eq!(names.len(), 3);
+        let (names, words, charts) = told(&tuned);
+        assert_eq!((names.len(), charts.len()), (3, 1));
+        assert!(charts[0].title.contains(CPU_REFERENCE), "{}", charts[0].title);
+        let times: Vec<_> = charts[0].lines[0].values.iter().filter_map(|(_, y)| *y).collect();
+        assert!(times.len() == 20 && times.is_sorted(), "{times:?}");
+        let marks = [tuned.baseline_time, tuned.best_time].map(|time| time.median_us);
+        assert!(
+            marks
+                .iter()
+                .zip(&charts[0].marks)
+                .all(|(us, mark)| (us / mark.value - 1.0).abs() < 1e-4)
+        );
         assert!(names.iter().all(|name| name.contains(CPU_REFERENCE)), "{names:?}");
         assert!(
             words.contains("no statement about a GPU: ") && words.contains("2.00 times"),
@@ -328,7 +351,10 @@ mod tests {
         );
 
         tuned.device.backend = BackendKind::Cuda;
-        let (names, words) = told(&tuned);
+        tuned.verdict = TuningVerdict::Slower;
+        assert_eq!(told(&tuned).2[0].marks.len(), 1, "the baseline is kept");
+        tuned.verdict = TuningVerdict::Faster;
+        let (names, words, _) = told(&tuned);
         assert_eq!(names.len(), 4);
         assert!(!names.iter().any(|name| name.contains(CPU_REFERENCE)), "{names:?}");
         assert!(words.contains("2.00 times") && !words.contains("GPU"), "{words}");
