@@ -2,9 +2,11 @@
 //!
 //! Never extrapolates: a rate that is told was measured, with as many samples as the contract asks for.
 
+use slo_bench::chart::{Chart, Quantity};
 use slo_bench::cli::{SEED, Timing, time};
 use slo_bench::{
-    Capacity, CapacityPlan, Contract, Load, MeasurePlan, Section, Verdict, capacity, number,
+    Capacity, CapacityPlan, Contract, Counted, Evidence, Load, MeasurePlan, Run, Section, Verdict,
+    capacity, number,
 };
 
 use super::setup::Setup;
@@ -24,6 +26,7 @@ pub(super) fn add(
         Load::Poisson { seed, .. } => seed,
         Load::Closed | Load::Constant { .. } => SEED,
     };
+    let runs_before = section.runs.len();
     let start_hz = 0.5e9 / closed_p50_ns.max(1) as f64;
     let found = capacity(&CapacityPlan { start_hz, probes }, |rate_hz| {
         let load = Load::Poisson { rate_hz, seed };
@@ -36,11 +39,40 @@ pub(super) fn add(
     })?;
     let (verdict, seen) = words(&found);
     section.check(format!("{}: a Poisson rate that holds", contract.name), verdict, seen);
+    let drawn = chart(&contract.name, &section.runs[runs_before..], setup.session.label());
+    section.chart(drawn);
     if let Some(holds_hz) = found.holds_hz {
         let name = format!("{}: highest Poisson rate tried that holds", contract.name);
         section.figure(name, holds_hz, "Hz", setup.session.label());
     }
     Ok(())
+}
+
+/// What was measured of each percentile that is limited, by the rate, with its limit.
+fn chart(contract: &str, runs: &[Run], label: &str) -> Chart {
+    let rate = Quantity::new("offered rate", "Hz").logarithmic();
+    let latency = Quantity::new("latency", "ms").logarithmic();
+    let title = format!("{contract}: percentiles by Poisson rate");
+    let mut chart = Chart::new(title, label, rate, latency);
+    let mut limited: Vec<&Counted> = Vec::new();
+    let mut seen: Vec<(f64, &Counted)> = Vec::new();
+    for run in runs {
+        let Load::Poisson { rate_hz, .. } = run.load else { continue };
+        for clause in &run.clauses {
+            let Evidence::Percentile(counted) = &clause.evidence else { continue };
+            seen.push((rate_hz, counted));
+            if limited.iter().all(|of| of.quantile != counted.quantile) {
+                limited.push(counted);
+            }
+        }
+    }
+    seen.sort_by(|(one, _), (two, _)| one.total_cmp(two));
+    for Counted { quantile, limit_ms, .. } in limited {
+        let of = seen.iter().filter(|(_, counted)| counted.quantile == *quantile);
+        chart.line(quantile, of.map(|(rate_hz, counted)| (*rate_hz, counted.measured_ms)));
+        chart.mark(format!("limit of {quantile}"), *limit_ms);
+    }
+    chart
 }
 
 fn words(found: &Capacity) -> (Verdict, String) {

@@ -323,4 +323,9 @@ fn a_search_for_capacity_tries_as_many_rates_as_it_was_asked_to() {
     let check = &latency["checks"][1];
     assert_eq!(check["name"], "small: a Poisson rate that holds");
     assert_eq!(check["verdict"]["is"], "pass");
+    let chart = &latency["charts"][0];
+    let rates: Vec<_> = chart["lines"][0]["values"].as_array().unwrap().iter().collect();
+    assert!(rates.len() == 3 && rates.is_sorted_by_key(|point| point[0].as_f64()), "{rates:?}");
+    assert_eq!(chart["marks"][0]["name"], "limit of max");
+    assert_eq!(chart["marks"][0]["value"].as_f64(), Some(3_600_000.0));
 }
