@@ -222,6 +222,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// One of several services of a workload that ran side by side.
+    #[error("service {number} of {count}: {reason}")]
+    Service {
+        /// Which one, from 1.
+        number: u32,
+        /// How many there were.
+        count: u32,
+        /// Why it ended.
+        reason: Box<Self>,
+    },
     /// The tuner came to no choice.
     #[cfg(feature = "workloads")]
     #[error(transparent)]
@@ -265,6 +275,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Device(error) => error.kind(),
+            Self::Service { reason, .. } => reason.kind(),
             #[cfg(feature = "workloads")]
             Self::Tuning(error) => error.kind(),
             #[cfg(feature = "workloads")]

@@ -37,6 +37,8 @@ mod efficacy;
 mod ending;
 mod openslo;
 mod place;
+#[cfg(feature = "workloads")]
+mod saturation;
 mod session;
 #[cfg(feature = "workloads")]
 mod speed;
@@ -52,6 +54,8 @@ pub use terminal::{Output, Terminal};
 
 #[cfg(feature = "workloads")]
 pub use efficacy::{Trials, efficacy};
+#[cfg(feature = "workloads")]
+pub use saturation::{Gauge, OpenFrames, Seen, Serving, Watched};
 #[cfg(feature = "workloads")]
 pub use speed::{Timed, Timing, device_plan, time, time_processor};
 #[cfg(feature = "workloads")]

@@ -185,6 +185,14 @@ impl Evidence {
 }
 
 impl Saturation {
+    /// What the verdict rests on, in words: what was missed, or else all levels.
+    pub fn evidence(&self) -> String {
+        match self.words.as_str() {
+            "" => self.levels.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            words => words.to_owned(),
+        }
+    }
+
     /// Adds the evidence to `section`, all tiers side by side.
     pub fn add_figures(&self, section: &mut Section, what: &str, measured_on: &str) {
         for level in &self.levels {

@@ -40,7 +40,11 @@ impl std::fmt::Display for Demand {
 
 /// Seconds that are left out before so many are judged: clocks climb, and NVML tells of up to a second before.
 pub fn warm_up_s(seconds: u32) -> u32 {
-    if seconds >= 60 { 10 } else { 3 }
+    match seconds {
+        0..10 => 2,
+        10..60 => 3,
+        60.. => 10,
+    }
 }
 
 /// How busy a device has to be, and for how long. Shares are in percent and have to be exceeded.
@@ -119,6 +123,12 @@ impl SaturationPromise {
             _ => return None,
         }
         Some(all)
+    }
+
+    /// How long work has to be watched: a few periods more than what counts, since it begins with a reading.
+    pub fn watched(&self) -> Duration {
+        let seconds = u64::from(self.warm_up_s) + u64::from(self.seconds_min);
+        Duration::from_secs(seconds) + self.period() * 3
     }
 
     /// Time from one reading to the next.

@@ -3,10 +3,12 @@
 //! Computes nothing: each workload has a file of its own.
 
 use gpu_core::{Device, KernelImages};
+use kernels::active_inference::{HORIZON, MODES, POLICIES, SUBSTEPS};
 
 use super::{ActiveInference, Frame, Thermodynamic, WORKLOADS, Workload, check_workload};
 use crate::error::{Error, Result};
-use crate::frames::FrameSource;
+use crate::frames::{FrameSource, WINDOWS};
+use crate::saturation::Work;
 
 /// Most oscillators of a network: its couplings, n * n numbers, take 128 MiB each time they are held.
 const NETWORK_N_MAX: usize = 1 << 12;
@@ -90,6 +92,35 @@ impl Reference {
             Self::ActiveInference | Self::Frame if n == self.n() => Ok(()),
             Self::ActiveInference | Self::Frame => {
                 Err(Error::WorkloadSize { workload: self.name(), n, expected: self.n() })
+            }
+        }
+    }
+
+    /// What an iteration of size `n` has to do at least: inputs read once and outputs written once, multiplications and
+    /// additions. State that fits into the cache need not come from memory. Random numbers and elementary functions are
+    /// not counted.
+    pub fn work(self, n: usize) -> Work {
+        let count = |len: usize| u64::try_from(len).expect("64 bits hold any length");
+        let (windows, modes) = (count(WINDOWS), count(MODES));
+        match self {
+            // The folded coupling times a drive for every policy and step of the horizon, and a weighted sum of the noise of
+            // their substeps.
+            Self::ActiveInference => {
+                let steps = count(POLICIES * HORIZON);
+                let operations = 2 * steps * windows * (modes + count(SUBSTEPS));
+                Work { bytes: 8 * windows * modes, operations }
+            }
+            // Ten steps and the energy at their end are eleven products of the matrix with two vectors; angles and
+            // velocities come and go, frequencies come.
+            Self::Thermodynamic => {
+                let n = count(n);
+                Work { bytes: 8 * (n * n + 5 * n), operations: 11 * 4 * n * n }
+            }
+            // The coupling of the network read and written; values, targets and controls; the two above.
+            Self::Frame => {
+                let parts = [Self::Thermodynamic, Self::ActiveInference].map(|part| part.work(n));
+                let operations = parts.iter().map(|part| part.operations).sum();
+                Work { bytes: 8 * windows * (2 * windows + 3), operations }
             }
         }
     }

@@ -11,7 +11,8 @@ use kernels::thermodynamic::{
 
 use super::super::roofline::{Precision, Work};
 use super::super::trial::Trial;
-use super::launches::{count, deviation};
+use super::launches::deviation;
+use crate::workload::Reference;
 
 /// A network on a device, evolved by [`EvolveResident`], or by [`Evolve`] at the baseline.
 #[derive(Debug)]
@@ -125,9 +126,8 @@ impl Trial for Evolving {
         "the kernel that reads the matrix in every step, a row to a warp, blocks of 128"
     }
 
-    /// Ten steps and the energy at their end are eleven products of the matrix with two vectors.
     fn work(&self) -> Work {
-        let n = count(N);
-        Work { bytes: 8 * (n * n + 5 * n), flops: 11 * 4 * n * n, precision: Precision::Double }
+        let counted = Reference::Thermodynamic.work(N);
+        Work { bytes: counted.bytes, flops: counted.operations, precision: Precision::Double }
     }
 }

@@ -6,13 +6,13 @@ use gpu_core::{Device, KernelImages, LaunchSpace, Point, Stream};
 use kernel_tuner::{Mismatch, Ready, Subject};
 use kernels::Tunable as _;
 use kernels::active_inference::{
-    Agent, HORIZON, Infer, Inference, MODES, Outputs, POLICIES, SUBSTEPS, WINDOWS, compare, naive,
-    observations_alone,
+    Agent, Infer, Inference, Outputs, WINDOWS, compare, naive, observations_alone,
 };
 
 use super::super::roofline::{Precision, Work};
 use super::super::trial::Trial;
-use super::launches::{count, deviation};
+use super::launches::deviation;
+use crate::workload::Reference;
 
 /// An agent on a device, called by [`Infer`].
 #[derive(Debug)]
@@ -116,11 +116,8 @@ impl Trial for Inferring {
         "132 blocks of 128"
     }
 
-    /// A product of the folded coupling with a drive for every policy and step of the horizon, and a weighted sum of the
-    /// noise of their substeps.
     fn work(&self) -> Work {
-        let [windows, modes, steps] = [WINDOWS, MODES, POLICIES * HORIZON].map(count);
-        let flops = 2 * steps * windows * (modes + count(SUBSTEPS));
-        Work { bytes: 8 * windows * modes, flops, precision: Precision::Double }
+        let counted = Reference::ActiveInference.work(WINDOWS);
+        Work { bytes: counted.bytes, flops: counted.operations, precision: Precision::Double }
     }
 }
