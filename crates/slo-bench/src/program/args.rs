@@ -140,13 +140,13 @@ pub(super) struct ValidateArgs {
 pub(super) struct BenchArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// A first look: fewer iterations, frames and tuned kernels; the workloads keep their size
+    /// A first look: fewer iterations, frames, seconds and tuned kernels; the workloads keep their size
     #[arg(long, conflicts_with_all = ["iterations", "capacity"])]
     pub(super) quick: bool,
     /// Only these sections
     #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with = "workload")]
     pub(super) only: Vec<BenchSection>,
-    /// Only this workload, what its contracts promise of its kernel, and the pipeline
+    /// Only this workload, what its contracts promise of its kernel and of saturation, and the pipeline
     #[arg(long, value_name = "NAME")]
     pub(super) workload: Option<String>,
     #[command(flatten)]
@@ -212,6 +212,7 @@ pub(super) enum SectionName {
     Resilience,
     Tuning,
     Efficacy,
+    Saturation,
     Contract,
 }
 
@@ -223,6 +224,7 @@ pub(super) enum BenchSection {
     Frame,
     Pipeline,
     Efficacy,
+    Saturation,
 }
 
 impl BenchSection {
@@ -232,7 +234,7 @@ impl BenchSection {
             Self::ActiveInference => Some(Reference::ActiveInference),
             Self::Thermodynamic => Some(Reference::Thermodynamic),
             Self::Frame => Some(Reference::Frame),
-            Self::Pipeline | Self::Efficacy => None,
+            Self::Pipeline | Self::Efficacy | Self::Saturation => None,
         }
     }
 }

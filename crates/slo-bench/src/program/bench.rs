@@ -1,5 +1,5 @@
-//! `slo-bench bench`: latency of each workload against its contracts, its processor versions beside it, the pipeline, and
-//! what tuning gains.
+//! `slo-bench bench`: latency of each workload against its contracts, its processor versions beside it, the pipeline, what
+//! tuning gains and what keeps the device busy.
 //!
 //! Never decides by fewer samples than the contract asks for; `--quick` takes a first look and says so.
 
@@ -16,6 +16,7 @@ use super::course::Course;
 use super::fleet;
 use super::frame_stream;
 use super::latency::{FIRST_LOOK_CUDA, applicable, first_look, run as measure};
+use super::saturation::{self, Asked};
 use super::setup::Setup;
 use super::stream::{stream, throughput};
 use super::validate::overlap;
@@ -33,6 +34,8 @@ struct Amount {
     trials: &'static [TrialName],
     /// Blocks in which each is compared with its baseline.
     blocks: usize,
+    /// Seconds of a first look at saturation; otherwise as many as were promised, which decide.
+    look_s: Option<u32>,
 }
 
 const FULL: Amount = Amount {
@@ -41,6 +44,7 @@ const FULL: Amount = Amount {
     look: None,
     trials: &TrialName::ALL,
     blocks: 200,
+    look_s: None,
 };
 const QUICK: Amount = Amount {
     frames_cuda: 10_000,
@@ -48,6 +52,7 @@ const QUICK: Amount = Amount {
     look: Some([FIRST_LOOK_CUDA, 100]),
     trials: &Trials::CHEAP,
     blocks: BLOCKS_MIN,
+    look_s: Some(5),
 };
 
 pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit> {
@@ -61,13 +66,19 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
     let baseline = baseline.transpose()?;
     setup.announce(if args.quick { "bench --quick" } else { "bench" });
     let trials = trials(&setup, &amount, only)?;
+    let asked = Asked::new(&setup, only, amount.look_s);
     let mut course = Course::new(&setup.session, args.course);
-    for name in
-        BenchSection::value_variants().iter().filter(|name| wanted(args, only, &trials, **name))
-    {
+    let wanted = |name: &&BenchSection| match (only, **name) {
+        (None, name) => args.only.is_empty() || args.only.contains(&name),
+        (Some(_), BenchSection::Efficacy) => !trials.is_empty(),
+        (Some(_), BenchSection::Saturation) => !asked.is_empty(),
+        (Some(only), name) => name.workload().is_none_or(|workload| workload == only),
+    };
+    for name in BenchSection::value_variants().iter().filter(wanted) {
         course.run(&name_of(name), |_| match (name.workload(), name) {
             (Some(workload), _) => latency(&setup, args, &amount, workload),
             (None, BenchSection::Efficacy) => tuned(&setup, &amount, &trials),
+            (None, BenchSection::Saturation) => saturation::section(&setup, &asked),
             (None, _) => pipeline(&setup),
         });
     }
@@ -81,20 +92,6 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
     }
     let sections = course.into_sections();
     setup.session.finish("bench", sections)
-}
-
-/// Whether a section is asked for: by name, with its workload, or by nothing at all.
-fn wanted(
-    args: &BenchArgs,
-    only: Option<Reference>,
-    trials: &[TrialName],
-    name: BenchSection,
-) -> bool {
-    match (only, name.workload()) {
-        (None, _) => args.only.is_empty() || args.only.contains(&name),
-        (Some(only), Some(workload)) => workload == only,
-        (Some(_), None) => name != BenchSection::Efficacy || !trials.is_empty(),
-    }
 }
 
 /// The kernels to try out; where only a workload is asked for, the one that its contracts promise a gain of, if any.

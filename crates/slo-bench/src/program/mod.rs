@@ -15,6 +15,7 @@ mod frame_stream;
 mod frames;
 mod latency;
 mod report;
+mod saturation;
 mod setup;
 mod shell;
 mod stream;

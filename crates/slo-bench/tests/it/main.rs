@@ -7,6 +7,7 @@ mod compare;
 mod dump;
 mod output;
 mod runs;
+mod saturation;
 
 use std::path::Path;
 use std::process::Output;

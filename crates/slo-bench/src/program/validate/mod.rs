@@ -7,6 +7,7 @@ mod kernel;
 mod pipeline;
 mod profile;
 mod resilience;
+mod saturation;
 mod tuning;
 mod versions;
 
@@ -37,6 +38,8 @@ struct Amount {
     tuning_len: usize,
     /// Kernels whose tuned launches are tried against generic ones.
     trials: &'static [TrialName],
+    /// Seconds that a load is judged by, where something tells how busy the device is.
+    saturation_s: u32,
     /// Samples of a contract on a GPU; otherwise as many as it asks for, which decide.
     samples_cuda: Option<u64>,
     /// Samples of a contract on the host: a first look.
@@ -50,6 +53,7 @@ const FULL: Amount = Amount {
     device_frames: 1_000,
     tuning_len: 1 << 22,
     trials: &TrialName::ALL,
+    saturation_s: 10,
     samples_cuda: None,
     samples_host: 200,
 };
@@ -60,6 +64,7 @@ const QUICK: Amount = Amount {
     device_frames: 50,
     tuning_len: 1 << 18,
     trials: &Trials::CHEAP,
+    saturation_s: 5,
     samples_cuda: Some(FIRST_LOOK_CUDA),
     samples_host: 100,
 };
@@ -96,6 +101,7 @@ fn section(name: SectionName, setup: &Setup<'_>, amount: &Amount) -> anyhow::Res
             let trials = Trials { names: amount.trials, blocks: BLOCKS_MIN, contracts };
             efficacy(&setup.session, &trials)
         }
+        SectionName::Saturation => saturation::section(setup, amount),
         SectionName::Contract => contract::section(setup, amount),
     }
 }
