@@ -11,8 +11,8 @@ use benches::Question;
 use crossbeam_queue::ArrayQueue;
 use gpu_core::Clock;
 use memory_pipeline::{Backing, MemoryStats, PinnedMemoryPool, PoolConfig};
-use slo_bench::Section;
 use slo_bench::cli::Session;
+use slo_bench::{Section, Verdict};
 
 const QUESTION: Question = Question {
     name: "pool",
@@ -25,6 +25,13 @@ const BUFFERS: u16 = 64;
 /// Buffers of the pool whose start is timed.
 const POOL_BUFFERS: usize = 16;
 const MIB: usize = 1 << 20;
+
+/// Most that a pair may take on one thread.
+const ALONE_NS_MAX: f64 = 60.0;
+/// Fewest hardware threads by which times are judged: on fewer, the threads share them with everything else.
+const CORES_MIN: usize = 16;
+/// Fewest pairs by which times are judged.
+const PAIRS_MIN: u32 = 10_000;
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct Options {
@@ -74,6 +81,7 @@ fn contention(options: &Options, session: &Session<'_>) -> anyhow::Result<Sectio
     ];
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut section = Section::new("contention");
+    let mut seen = Vec::new();
     for threads in (0..9).map(|power| 1 << power).take_while(|&threads| threads <= options.threads)
     {
         let mut passes = contenders.map(|_| Vec::new());
@@ -93,16 +101,57 @@ fn contention(options: &Options, session: &Session<'_>) -> anyhow::Result<Sectio
             "",
             session.label(),
         );
+        seen.push(Seen { threads, pool_ns: medians[0], ratio });
     }
     let stats = pool.stats().classes[0];
     section.check("every buffer came back", stats.leased == 0, format!("{} are out", stats.leased));
     let exhausted = stats.exhausted;
     let was_never_out = exhausted == 0 || options.threads > u32::from(BUFFERS);
     section.check("the pool was never out", was_never_out, format!("{exhausted} times"));
+    judge(&mut section, &seen, cores, options.pairs);
     Ok(section.close(format!(
         "acquire and release, {cores} hardware threads, median of {} passes",
         options.passes
     )))
+}
+
+/// What was measured at a number of threads.
+struct Seen {
+    threads: u32,
+    /// A pair of the pool.
+    pool_ns: f64,
+    /// A pair of the best peer over it.
+    ratio: f64,
+}
+
+/// Adds whether the pool is as fast as it must be alone, and ahead of its peers as soon as it is shared.
+fn judge(section: &mut Section, seen: &[Seen], cores: usize, pairs: u32) {
+    let reason = if cores < CORES_MIN {
+        Some(format!("{cores} hardware threads are here, {CORES_MIN} are asked for"))
+    } else if pairs < PAIRS_MIN {
+        Some(format!("{pairs} pairs a pass were asked for, {PAIRS_MIN} are needed"))
+    } else {
+        None
+    };
+    let mut check = |name: &str, verdict: Verdict, detail: String| match &reason {
+        Some(reason) => section.check(name, Verdict::skipped(reason.as_str()), ""),
+        None => section.check(name, verdict, detail),
+    };
+    let alone = seen.iter().filter(|seen| seen.threads == 1);
+    let alone_ns = alone.map(|seen| seen.pool_ns).fold(0.0, f64::max);
+    let name = format!("a pair takes at most {ALONE_NS_MAX} ns on one thread");
+    check(&name, (alone_ns <= ALONE_NS_MAX).into(), format!("{alone_ns:.1} ns"));
+    // More threads than the machine has wait for each other's turn.
+    let shared = seen.iter().filter(|seen| seen.threads > 1 && seen.threads as usize <= cores);
+    let worst = shared.min_by(|one, other| one.ratio.total_cmp(&other.ratio));
+    let name = "the pool is ahead of its best peer from two threads on";
+    let (verdict, words) = match worst {
+        Some(Seen { threads, ratio, .. }) => {
+            ((*ratio > 1.0).into(), format!("{ratio:.1} times as fast at {}", plural(*threads)))
+        }
+        None => (Verdict::skipped("one thread was asked for"), String::new()),
+    };
+    check(name, verdict, words);
 }
 
 /// Mean time of one pair on each thread, while all of them are at it.
@@ -189,4 +238,39 @@ fn median(mut passes: Vec<f64>) -> f64 {
 
 fn plural(threads: u32) -> String {
     if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts(rows: &[(u32, f64, f64)], cores: usize, pairs: u32) -> Vec<Verdict> {
+        let seen = |&(threads, pool_ns, ratio)| Seen { threads, pool_ns, ratio };
+        let mut section = Section::new("contention");
+        judge(&mut section, &rows.iter().map(seen).collect::<Vec<_>>(), cores, pairs);
+        section.checks.into_iter().map(|check| check.verdict).collect()
+    }
+
+    #[test]
+    fn slow_alone_or_behind_a_peer_fails_where_threads_have_cores_of_their_own() {
+        let is_good = |rows: &[(u32, f64, f64)]| {
+            verdicts(rows, 16, 10_000).into_iter().map(|verdict| verdict == Verdict::Pass)
+        };
+        let good = [(1, 60.0, 0.4), (2, 61.0, 1.1), (16, 90.0, 9.0)];
+        assert!(is_good(&good).eq([true, true]));
+        assert!(is_good(&[(1, 60.1, 0.4), good[1]]).eq([false, true]));
+        assert!(is_good(&[good[0], good[1], (16, 90.0, 0.9)]).eq([true, false]));
+        assert!(is_good(&[good[0], good[1], (32, 90.0, 0.9)]).eq([true, true]), "32 on 16 cores");
+        assert!(is_good(&good[..1]).eq([true, false]), "nothing was shared");
+    }
+
+    #[test]
+    fn few_cores_or_pairs_are_no_judgement_and_say_so() {
+        for (cores, pairs, words) in [(8, 10_000, "8 hardware threads"), (16, 9_999, "9999 pairs")]
+        {
+            for verdict in verdicts(&[(1, 1e9, 0.0), (2, 1e9, 0.0)], cores, pairs) {
+                assert!(verdict.reason().unwrap().starts_with(words), "{verdict:?}");
+            }
+        }
+    }
 }
