@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use gpu_core::{BackendKind, Device};
-use memory_pipeline::{CalibrationConfig, Overlap, PipelineReport, calibrate};
-use slo_bench::{Section, TIMELINE, TRACE};
+use memory_pipeline::{
+    CalibrationConfig, ChunkChoice, ChunkSearch, Config, Overlap, PipelineReport, calibrate,
+};
+use slo_bench::{FRAME_LEN, Section, TIMELINE, TRACE};
 
 use super::Amount;
 use crate::program::fleet;
@@ -79,7 +81,7 @@ pub(in crate::program) fn overlap(setup: &Setup<'_>, section: &mut Section) -> a
     timeline(section, &report, &setup.session.beside_report()?)
 }
 
-/// Adds what the link gives and how much of that the run took. Not on a host, whose lanes share its memory with everything else.
+/// Adds what the link gives, how much of that the run took, and what a pipeline tuned to it would be. Not on a host, whose lanes share its memory with everything else.
 fn ceiling(
     setup: &Setup<'_>,
     section: &mut Section,
@@ -100,6 +102,16 @@ fn ceiling(
     if let Some(efficiency) = report.ceiling(&rates).efficiency {
         let name = "bound with the link's times both ways at once / span";
         section.figure(name, efficiency, "of 1", label);
+    }
+    let choice = ChunkChoice::measure(setup.session.device(), ChunkSearch::default())?;
+    let tuned = Config::tuned::<f64>(&choice);
+    let figures = [
+        ("smallest copy with 97 % of the best rate both ways", choice.chunk_bytes >> 10, "KiB"),
+        ("whole frames in a batch of that size", tuned.batch_len / FRAME_LEN, "frames"),
+        ("threads that would stage it", tuned.staging_threads, "threads"),
+    ];
+    for (name, value, unit) in figures {
+        section.figure(format!("tuned pipeline: {name}"), value as f64, unit, label);
     }
     Ok(())
 }
