@@ -9,7 +9,7 @@ use slo_bench::{Section, Verdict};
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct CourseArgs {
     /// Stop after the first section that is bad; those after it stand in the report as skipped
-    #[arg(long, overrides_with = "keep_going")]
+    #[arg(long)]
     fail_fast: bool,
     /// Run every section whatever became of those before it, as without this option
     #[arg(long, overrides_with = "fail_fast")]
