@@ -8,10 +8,11 @@ use std::process::{Command, ExitCode};
 use anyhow::{anyhow, bail};
 
 use crate::process::Missing;
-use crate::stopwatch::{Seconds, Stopwatch};
+use crate::steps::{Outcome, Steps};
+use crate::stopwatch::Stopwatch;
 use crate::terminal::{note, say};
 use crate::workspace::Workspace;
-use crate::{doctor, kernels, linkage, process, program, report, table};
+use crate::{doctor, kernels, linkage, process, program, report};
 
 /// One entry of the list.
 struct Step {
@@ -25,11 +26,6 @@ enum Action {
     /// The command line itself: words that assign a variable, then cargo and its arguments.
     Cargo,
     Own(fn(&Workspace) -> anyhow::Result<Outcome>),
-}
-
-enum Outcome {
-    Passed,
-    Skipped(&'static str),
 }
 
 /// Ordered so that what fails most often and costs least comes first, and what builds on the same
@@ -82,22 +78,18 @@ impl Step {
 
 pub(crate) fn run(workspace: &Workspace) -> ExitCode {
     let whole = Stopwatch::start();
-    let mut rows = Vec::new();
+    let mut steps = Steps::default();
     let mut failure = None;
     for (index, step) in STEPS.iter().enumerate() {
         note!("\nci: [{}/{}] {}: {}", index + 1, STEPS.len(), step.name, step.repeat);
-        let watch = Stopwatch::start();
-        let outcome = step.run(workspace);
-        rows.push(row(step, &outcome, watch.elapsed()));
-        if let Err(error) = outcome {
+        let work = || step.run(workspace).map(|outcome| (outcome, ()));
+        if let Err(error) = steps.take(step.name, step.repeat, work) {
             failure = Some((step, error));
             break;
         }
     }
-    let not_run =
-        STEPS.iter().skip(rows.len()).map(|step| vec![step.name.into(), "not run".into()]);
-    rows.extend(not_run.collect::<Vec<_>>());
-    say!("\n{}", table::render(&["step", "result", "time", "remark"], &rows, &[2]));
+    STEPS.iter().skip(steps.len()).for_each(|step| steps.not_run(step.name));
+    say!("\n{}", steps.table());
     match failure {
         None => {
             say!("ci: PASS in {}", whole.elapsed());
@@ -109,15 +101,6 @@ pub(crate) fn run(workspace: &Workspace) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn row(step: &Step, outcome: &anyhow::Result<Outcome>, time: Seconds) -> Vec<String> {
-    let (result, remark) = match outcome {
-        Ok(Outcome::Passed) => ("ok", ""),
-        Ok(Outcome::Skipped(why)) => ("skipped", *why),
-        Err(_) => ("FAIL", step.repeat),
-    };
-    vec![step.name.into(), result.into(), time.to_string(), remark.into()]
 }
 
 /// `NAME=value cargo word word`
@@ -194,11 +177,5 @@ mod tests {
         assert_eq!(args, ["doc", "--cfg=x", "--no-deps"]);
         let variables: Vec<_> = command.get_envs().collect();
         assert_eq!(variables, [("RUSTDOCFLAGS".as_ref(), Some("-Dwarnings".as_ref()))]);
-    }
-
-    #[test]
-    fn a_failed_step_shows_the_command_that_repeats_it() {
-        let row = row(&STEPS[0], &Err(anyhow!("no")), Seconds(std::time::Duration::ZERO));
-        assert_eq!(row, ["format", "FAIL", "0.0 s", "cargo fmt --all --check"]);
     }
 }

@@ -17,6 +17,7 @@ mod process;
 mod program;
 mod report;
 mod sanitize;
+mod steps;
 mod stopwatch;
 mod table;
 mod terminal;

@@ -12,6 +12,7 @@ use anyhow::{Context as _, anyhow, bail};
 use cargo_metadata::Message;
 
 use crate::process::{self, Missing};
+use crate::steps::{Outcome, Steps};
 use crate::terminal::note;
 use crate::workspace::Workspace;
 use crate::{kernels, traces};
@@ -54,15 +55,35 @@ fn start(
     name: &str,
     args: &[OsString],
 ) -> anyhow::Result<ExitCode> {
-    if expects_gpu(args) {
-        refresh_images(workspace, args)?;
+    let mut steps = Steps::default();
+    let prepared = prepare(workspace, package, name, args, &mut steps);
+    if prepared.is_err() {
+        steps.not_run(name);
     }
-    let program = build_one(workspace, package, name)?;
-    let mut command = command(workspace, &program);
+    // Before the program runs: the last line is to be its own, which says what it came to and how long it took.
+    note!("\n{}", steps.table());
+    let mut command = command(workspace, &prepared?);
     command.args(args);
     let status =
         command.status().with_context(|| format!("cannot start {}", process::display(&command)))?;
     Ok(exit_code(status))
+}
+
+/// Brings images and a program up to date.
+fn prepare(
+    workspace: &Workspace,
+    package: &str,
+    name: &str,
+    args: &[OsString],
+    steps: &mut Steps,
+) -> anyhow::Result<PathBuf> {
+    if expects_gpu(args) {
+        let refresh = || Ok((refresh_images(workspace, args)?, ()));
+        steps.take("kernels", "cargo xtask kernels", refresh)?;
+    }
+    let build = || Ok((Outcome::Passed, build_one(workspace, package, name)?));
+    let repeat = format!("cargo build --release --package {package} --features cuda --bin {name}");
+    steps.take("build", &repeat, build)
 }
 
 /// The program with the variables that it reads.
@@ -172,13 +193,13 @@ fn requires_gpu(args: &[OsString]) -> bool {
 }
 
 /// Without a compiler the program still runs: it says itself what it cannot do without images.
-fn refresh_images(workspace: &Workspace, args: &[OsString]) -> anyhow::Result<()> {
+fn refresh_images(workspace: &Workspace, args: &[OsString]) -> anyhow::Result<Outcome> {
     match kernels::ensure(workspace, &kernels::Args::default()) {
         Err(error) if error.is::<Missing>() && !requires_gpu(args) => {
             note!("kernels: {error}; going on with the images that are here");
-            Ok(())
+            Ok(Outcome::Skipped("there is no compiler, the images that are here are used"))
         }
-        result => result.map(|_| ()),
+        result => result.map(|_| Outcome::Passed),
     }
 }
 
