@@ -3,7 +3,8 @@
     python3 readers.py FOLDER SCHEMA
 
 FOLDER holds a report, SCHEMA is report.schema.json. Needs the packages that `cargo xtask ci` installs into a folder of
-its own: hdrhistogram, jsonschema, junitparser, prometheus_client. Exits with 1 at the first face that does not say what
+its own: hdrhistogram, jsonschema, junitparser, prometheus_client, and pydantic_sarif, whose classes were generated from the
+official schema of SARIF 2.1.0: they refuse unknown keys and wrong types, values and counts. Exits with 1 at the first face that does not say what
 report.json says.
 """
 
@@ -18,6 +19,7 @@ from hdrh.log import HistogramLogReader
 from jsonschema import Draft202012Validator
 from junitparser import Error, Failure, JUnitXml, Skipped
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
 
 HOUR_NS = 3_600_000_000_000
 
@@ -106,16 +108,32 @@ def read_lists(folder, report):
             low, high = metric.get("lower_value"), metric.get("upper_value")
             assert low is None or low <= metric["value"], metric
             assert high is None or high >= metric["value"], metric
-    sarif = json.loads((folder / "report.sarif").read_text())
+
+
+def read_sarif(folder, report):
+    text = (folder / "report.sarif").read_text()
+    Sarif.model_validate_json(text, strict=True)
+    run = json.loads(text)["runs"][0]
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        # What the standard says in words only.
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"], result
+        assert result["kind"] == "fail" or result["level"] == "none", result
     clauses = [clause for run in runs_of(report) for clause in run["clauses"]]
-    assert len(sarif["runs"][0]["results"]) == len(clauses)
+    kinds = {"pass": "pass", "fail": "fail", "skipped": "notApplicable", "inconclusive": "open", "invalid": "open"}
+    expected = [kinds[clause["verdict"]["is"]] for clause in clauses]
+    for section in report["sections"]:
+        told = {f"{run['contract']}: {clause['promise']}" for run in section["runs"] for clause in run["clauses"]}
+        bad = [check for check in section["checks"] if kinds[check["verdict"]["is"]] in ("fail", "open")]
+        expected += [kinds[check["verdict"]["is"]] for check in bad if check["name"] not in told]
+    assert [result["kind"] for result in run["results"]] == expected
 
 
 def main():
     folder, schema = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
     report = json.loads((folder / "report.json").read_text())
     read_json(folder, schema, report)
-    for read in [read_histograms, read_log, read_junit, read_openmetrics, read_tables, read_lists]:
+    for read in [read_histograms, read_log, read_junit, read_openmetrics, read_tables, read_lists, read_sarif]:
         read(folder, report)
     print(f"readers: every face of {folder.name} says what report.json says ({len(runs_of(report))} runs)")
 

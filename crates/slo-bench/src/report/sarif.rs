@@ -1,11 +1,13 @@
-//! The SARIF 2.1.0 face of a report: a rule a clause of a contract, its result at the contract's file.
+//! The SARIF 2.1.0 face of a report: a rule a clause of a contract, its result at the contract's file; and a rule a section,
+//! with a result for each check that is bad and no clause.
 //!
-//! Holds contracts only: checks without a file to point at are in the other faces.
+//! Checks that hold, or were skipped, and are no clauses are in the other faces.
 
 use serde_json::{Value, json};
 
+use super::faces::JSON;
 use super::text::slug;
-use super::{Report, Run};
+use super::{Check, Report, Run, Section};
 use crate::contract::Clause;
 use crate::verdict::Verdict;
 
@@ -14,17 +16,21 @@ const RESULTS_MAX: usize = 5_000;
 
 pub(super) fn render(report: &Report) -> String {
     let runs = report.sections.iter().flat_map(|section| &section.runs);
-    let judged = runs.flat_map(|run| run.clauses.iter().map(move |clause| (run, clause)));
-    let judged: Vec<_> = judged.take(RESULTS_MAX).collect();
+    let clauses = runs.flat_map(|run| run.clauses.iter().map(move |clause| of_clause(run, clause)));
+    let checks = report
+        .sections
+        .iter()
+        .flat_map(|section| bad_checks(section).map(move |check| of_check(report, section, check)));
     let mut rules: Vec<Value> = Vec::new();
     let mut results = Vec::new();
-    for (run, clause) in judged {
-        let rule = rule(run, clause);
+    for (rule, mut result) in clauses.chain(checks).take(RESULTS_MAX) {
+        result["ruleId"] = rule["id"].clone();
         let index = rules.iter().position(|known| known["id"] == rule["id"]).unwrap_or_else(|| {
-            rules.push(rule.clone());
+            rules.push(rule);
             rules.len() - 1
         });
-        results.push(result(run, clause, &rule["id"], index));
+        result["ruleIndex"] = index.into();
+        results.push(result);
     }
     let sarif = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -49,44 +55,77 @@ pub(super) fn render(report: &Report) -> String {
     format!("{sarif:#}\n")
 }
 
-fn id(run: &Run, clause: &Clause) -> String {
-    let contract = run.contract.as_deref().unwrap_or(&run.name);
-    format!("{contract}/{}", slug(&clause.promise))
-}
-
-fn rule(run: &Run, clause: &Clause) -> Value {
-    let contract = run.contract.as_deref().unwrap_or(&run.name);
-    json!({
-        "id": id(run, clause),
-        "shortDescription": { "text": format!("{contract}: {}", clause.promise) },
-        "defaultConfiguration": { "level": "error" },
-    })
-}
-
-fn result(run: &Run, clause: &Clause, id: &Value, index: usize) -> Value {
+/// The rule that a clause is, and its result.
+fn of_clause(run: &Run, clause: &Clause) -> (Value, Value) {
     let Clause { promise, verdict, seen, .. } = clause;
+    let contract = run.contract.as_deref().unwrap_or(&run.name);
+    let rule = json!({
+        "id": format!("{contract}/{}", slug(promise)),
+        "shortDescription": { "text": format!("{contract}: {promise}") },
+        "defaultConfiguration": { "level": "error" },
+    });
     let words = verdict.reason().unwrap_or(seen);
-    // Only a failure has a level: the others are no statement against the code.
-    let (kind, level) = match verdict {
+    let (kind, level) = kind(verdict);
+    let file = run.contract_file.as_deref().unwrap_or_default().replace('\\', "/");
+    let result = json!({
+        "kind": kind,
+        "level": level,
+        "message": { "text": format!("{verdict}: {}: {promise}? {words} on {}", run.name, run.measured_on) },
+        "locations": [{ "physicalLocation": at(&file) }],
+        // The same clause of the same workload is the same finding in every run.
+        "partialFingerprints": { "clause/v1": slug(&format!("{} {} {promise}", run.name, run.n)) },
+    });
+    (rule, result)
+}
+
+/// The rule that a section is, and the result of one of its checks.
+fn of_check(report: &Report, section: &Section, check: &Check) -> (Value, Value) {
+    let (verdict, name) = (&check.verdict, &check.name);
+    let rule = json!({
+        "id": slug(&section.name),
+        "shortDescription": { "text": format!("every check of `{}` holds", section.name) },
+        "defaultConfiguration": { "level": "error" },
+    });
+    let (kind, level) = kind(verdict);
+    let result = json!({
+        "kind": kind,
+        "level": level,
+        "message": { "text": format!("{verdict}: {name}: {} on {}", check.words(), report.machine.label) },
+        // A check is about no file: the report that holds it stands for one.
+        "locations": [{
+            "physicalLocation": at(JSON),
+            "logicalLocations": [{ "name": name, "fullyQualifiedName": format!("{}/{name}", section.name) }],
+        }],
+        "partialFingerprints": { "check/v1": slug(&format!("{} {name}", section.name)) },
+    });
+    (rule, result)
+}
+
+/// Checks that stand in the way of a pass and say something that no clause says.
+fn bad_checks(section: &Section) -> impl Iterator<Item = &Check> {
+    let is_clause = |check: &Check| {
+        let names = section.runs.iter().flat_map(|run| {
+            let contract = run.contract.as_deref().unwrap_or_default();
+            run.clauses.iter().map(move |clause| clause.check_name(contract))
+        });
+        names.into_iter().any(|name| name == check.name)
+    };
+    section.checks.iter().filter(move |check| check.verdict.is_bad() && !is_clause(check))
+}
+
+/// Only a failure has a level: the others are no statement against the code.
+fn kind(verdict: &Verdict) -> (&'static str, &'static str) {
+    match verdict {
         Verdict::Pass => ("pass", "none"),
         Verdict::Fail => ("fail", "error"),
         Verdict::Skipped { .. } => ("notApplicable", "none"),
         Verdict::Inconclusive { .. } | Verdict::Invalid { .. } => ("open", "none"),
-    };
-    let file = run.contract_file.as_deref().unwrap_or_default().replace('\\', "/");
-    json!({
-        "ruleId": id,
-        "ruleIndex": index,
-        "kind": kind,
-        "level": level,
-        "message": { "text": format!("{verdict}: {}: {promise}? {words} on {}", run.name, run.measured_on) },
-        "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": uri(&file) },
-            "region": { "startLine": 1 },
-        }}],
-        // The same clause of the same workload is the same finding in every run.
-        "partialFingerprints": { "clause/v1": slug(&format!("{} {} {promise}", run.name, run.n)) },
-    })
+    }
+}
+
+/// The beginning of a file.
+fn at(file: &str) -> Value {
+    json!({ "artifactLocation": { "uri": uri(file) }, "region": { "startLine": 1 } })
 }
 
 /// A path as a relative reference: what URIs reserve is escaped, byte by byte.

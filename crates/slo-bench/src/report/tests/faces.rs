@@ -114,18 +114,43 @@ fn sarif_points_at_the_file_of_each_clause_and_knows_it_again() {
     let sarif = json("report.sarif");
     assert_eq!(sarif["version"], "2.1.0");
     let run = &sarif["runs"][0];
-    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
-    assert_eq!(rules.len(), 1, "the same clause of the same contract is one rule");
-    let results = run["results"].as_array().unwrap();
-    assert_eq!(results.len(), 4);
+    let results = &run["results"].as_array().unwrap()[..4];
     for result in results {
         assert_eq!(result["ruleId"], "thermodynamic-h100/p99-0-06-ms");
-        assert_eq!(result["ruleIndex"], 0);
+        assert_eq!(result["ruleIndex"], 0, "the same clause of the same contract is one rule");
         assert_eq!((&result["kind"], &result["level"]), (&"fail".into(), &"error".into()));
         let place = &result["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "contracts/thermodynamic-h100.toml");
         assert_eq!(result["partialFingerprints"], results[0]["partialFingerprints"]);
     }
+}
+
+#[test]
+fn sarif_has_a_rule_a_section_and_says_which_of_its_checks_stand_in_the_way() {
+    let mut report = awkward();
+    // What a clause says already is not said again.
+    let run = &report.sections[0].runs[0];
+    let name = run.clauses[0].check_name(run.contract.as_deref().unwrap());
+    report.sections[0].check(name, Verdict::Fail, "");
+    let sarif: Value = serde_json::from_str(&sarif::render(&report)).unwrap();
+    let run = &sarif["runs"][0];
+    let rules: Vec<_> =
+        run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
+    assert_eq!(rules, ["thermodynamic-h100/p99-0-06-ms", "contract", "a-b-c"]);
+    let results = &run["results"].as_array().unwrap()[4..];
+    let seen: Vec<_> = results
+        .iter()
+        .map(|result| (result["ruleIndex"].as_u64().unwrap(), &result["kind"], &result["level"]))
+        .collect();
+    let (fail, open) = (Value::from("fail"), Value::from("open"));
+    let (error, none) = (Value::from("error"), Value::from("none"));
+    assert_eq!(seen, [(1, &fail, &error), (2, &open, &none), (2, &open, &none)]);
+    let text = results[0]["message"]["text"].as_str().unwrap();
+    assert!(text.starts_with("FAIL: p99 | below: 0.099 ms"), "{text}");
+    let place = &results[1]["locations"][0];
+    assert_eq!(place["physicalLocation"]["artifactLocation"]["uri"], "report.json");
+    assert_eq!(place["logicalLocations"][0]["fullyQualifiedName"], "a<b & \"c\"/few");
+    assert_ne!(results[1]["partialFingerprints"], results[2]["partialFingerprints"]);
 }
 
 #[test]
