@@ -156,7 +156,10 @@ pub fn import_openslo(text: &str, file: &Path, known: &[&str]) -> Result<Vec<(Co
         };
         let (key, limit_ms) = slo.limit().map_err(|reason| at(&name, reason))?;
         let limits = table.entry("limits_ms").or_insert_with(|| Value::Table(Table::new()));
-        let limits = limits.as_table_mut().expect("no annotation can be of that name");
+        let Some(limits) = limits.as_table_mut() else {
+            let reason = "its annotation slo-bench/limits_ms says nothing; remove it";
+            return Err(at(&name, reason.to_owned()));
+        };
         if limits.insert(key.to_owned(), Value::Float(limit_ms)).is_some() {
             return Err(at(&name, format!("its contract has another {key} already; remove one")));
         }
@@ -406,6 +409,8 @@ mod tests {
             ("service: frame", "service: frames", "unknown workload `frames`"),
             ("slo-bench/device", "device", "key `device` is missing"),
             ("slo-bench/claim", "slo-bench/clam", "unknown key `clam`"),
+            ("slo-bench/claim", "slo-bench/limits_ms", "annotation slo-bench/limits_ms"),
+            ("saturation.demand", "saturation.demands", "unknown key `saturation.demands`"),
             ("ratioMetric", "thresholdMetric", "ratioMetric"),
             ("target: 0.999", "target: 0.99", "has another p99 already"),
             ("kind: SLO", "kind: Service", "holds no document of kind SLO"),
