@@ -168,6 +168,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_frame_counts_what_the_workloads_inside_it_do() {
+        let [inference, network, frame] = Reference::ALL.map(|workload| workload.work(900));
+        assert_eq!(inference.bytes, 8 * 900 * 100);
+        assert_eq!(network, Work { bytes: 8 * (810_000 + 4_500), operations: 44 * 810_000 });
+        assert_eq!(frame.operations, inference.operations + network.operations);
+        assert_eq!(frame.bytes, 8 * (2 * 810_000 + 3 * 900));
+        assert_eq!(Reference::Thermodynamic.work(1).operations, 44);
+    }
+
+    #[test]
     fn every_name_finds_its_workload() {
         let names: Vec<_> = Reference::ALL.iter().map(|workload| workload.name()).collect();
         assert_eq!(names, WORKLOADS);

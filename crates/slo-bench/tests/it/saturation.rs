@@ -31,6 +31,23 @@ fn on_the_host_the_loads_are_right_and_not_judged() {
     );
 }
 
+#[test]
+fn a_bench_on_the_host_tries_the_triad_and_leaves_promises_about_a_gpu_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("contracts")).unwrap();
+    let text = "name = \"busy\"\nworkload = \"frame\"\ndevice = \"cuda\"\nn = 900\niterations = 1000\n\
+        [saturation]\ndemand = \"multiprocessors\"\n[limits_ms]\np99 = 1\n";
+    std::fs::write(folder.path().join("contracts/busy.toml"), text).unwrap();
+    let arguments = "bench --only saturation --device host --contracts contracts --out out";
+    let output = slo_bench(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let report = slo_bench::Report::read(&folder.path().join("out/report.json")).unwrap();
+    let [section] = report.sections.as_slice() else { panic!("{}", stdout(&output)) };
+    let last: Vec<_> = section.checks[2..].iter().map(|c| (&*c.name, c.verdict.is_bad())).collect();
+    let triad = ["streaming triad: results are right", "streaming triad saturates the device"];
+    assert_eq!(last, triad.map(|name| (name, false)));
+}
+
 /// Tells nothing.
 struct Blind;
 
