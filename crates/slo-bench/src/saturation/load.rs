@@ -32,10 +32,7 @@ pub enum LoadName {
 
 impl LoadName {
     /// The load, with its buffers on `device`.
-    ///
-    /// # Errors
-    /// If a kernel's image is missing or stale, memory runs out, or the device fails.
-    pub fn open(
+    pub(super) fn open(
         self,
         device: &Device,
         images: &KernelImages,
@@ -54,17 +51,11 @@ impl LoadName {
 }
 
 /// Kernels that were recorded once and are replayed back to back: a round.
-pub struct Load {
+pub(super) struct Load {
     pub(super) graph: Graph,
     /// Of one round.
     pub(super) work: Work,
     check: Check,
-}
-
-impl std::fmt::Debug for Load {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Load").field("work", &self.work).finish_non_exhaustive()
-    }
 }
 
 impl Load {
@@ -294,4 +285,29 @@ fn singles(step: u32) -> Vec<f32> {
 /// A number that looks like no other (Knuth's multiplicative hash).
 fn scrambled(index: u64) -> u32 {
     (index.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_a_load_that_did_not_run_are_wrong_and_of_one_that_did_are_right() {
+        let (device, images) = (Device::host(), KernelImages::at("nowhere"));
+        let stream = device.stream().unwrap();
+        for name in [
+            LoadName::OneBlock,
+            LoadName::StridedReads,
+            LoadName::ResidentTriad,
+            LoadName::StreamingTriad,
+            LoadName::Product,
+            LoadName::FullSpin,
+        ] {
+            let mut load = name.open(&device, &images, &stream).unwrap();
+            assert!(load.fault(&stream, 1).unwrap().is_some(), "{name:?}");
+            stream.replay(&load.graph).unwrap();
+            assert_eq!(load.fault(&stream, 1).unwrap(), None, "{name:?}");
+            assert!(load.work.bytes > 0, "{name:?}");
+        }
+    }
 }

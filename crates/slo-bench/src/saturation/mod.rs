@@ -30,7 +30,7 @@ pub use drive::{Driver, Duty, Rate};
 pub use judge::{Saturation, judge};
 pub use level::{Channel, Level};
 #[cfg(feature = "workloads")]
-pub use load::{Load, LoadName};
+pub use load::LoadName;
 pub use promise::{Demand, SaturationPromise, warm_up_s};
 pub use services::{Served, serve};
 pub use trace::{Ceiling, Observation, Trace, Work};
