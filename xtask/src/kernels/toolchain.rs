@@ -162,6 +162,8 @@ pub(crate) fn pip_install(folder: &Path) -> Command {
     let mut command = Command::new("python3");
     command.args(["-m", "pip", "install", "--no-deps", "--only-binary", ":all:"]);
     command.arg("--target").arg(folder);
+    // Standard output belongs to the program that is run afterwards: it may be a report in JSON.
+    command.stdout(std::io::stderr());
     // As variables, since older versions of pip refuse options that they do not know.
     command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");
     // A user's settings for whole environments do not fit a folder of our own.

@@ -77,7 +77,7 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
     for name in BenchSection::value_variants().iter().filter(wanted) {
         course.run(&name_of(name), |_| match (name.workload(), name) {
             (Some(workload), _) => latency(&setup, args, &amount, workload),
-            (None, BenchSection::Efficacy) => tuned(&setup, &amount, &trials),
+            (None, BenchSection::Efficacy) => tuned(&setup, &amount, &trials, only),
             (None, BenchSection::Saturation) => saturation::section(&setup, &asked),
             (None, _) => pipeline(&setup),
         });
@@ -166,9 +166,16 @@ fn device_timing<'a>(
     Timing { subject, variant: Variant::Device, plan, contract }
 }
 
-fn tuned(setup: &Setup<'_>, amount: &Amount, names: &[TrialName]) -> anyhow::Result<Section> {
-    let contracts = &setup.contracts.contracts;
-    efficacy(&setup.session, &Trials { names, blocks: amount.blocks, contracts })
+/// What tuning gains, and what the contracts of the workloads that are asked for promise of it.
+fn tuned(
+    setup: &Setup<'_>,
+    amount: &Amount,
+    names: &[TrialName],
+    only: Option<Reference>,
+) -> anyhow::Result<Section> {
+    let asked = |contract: &&Contract| only.is_none_or(|of| contract.workload == of.name());
+    let contracts: Vec<_> = setup.contracts.contracts.iter().filter(asked).cloned().collect();
+    efficacy(&setup.session, &Trials { names, blocks: amount.blocks, contracts: &contracts })
 }
 
 fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {
