@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub use capacity::{Capacity, CapacityPlan, Probe, capacity};
 pub(crate) use pacer::Pacer;
 
+use crate::report::number;
+
 /// When iterations are intended to begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "model", rename_all = "lowercase")]
@@ -39,9 +41,9 @@ impl std::fmt::Display for Load {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Closed => formatter.write_str("closed loop"),
-            Self::Constant { rate_hz } => write!(formatter, "{rate_hz} Hz, constant"),
+            Self::Constant { rate_hz } => write!(formatter, "{} Hz, constant", number(*rate_hz)),
             Self::Poisson { rate_hz, seed } => {
-                write!(formatter, "{rate_hz} Hz, Poisson of seed {seed}")
+                write!(formatter, "{} Hz, Poisson of seed {seed}", number(*rate_hz))
             }
         }
     }

@@ -21,6 +21,13 @@ fn a_constant_load_does_not_drift() {
 }
 
 #[test]
+fn a_rate_is_told_in_five_digits() {
+    let load = Load::Poisson { rate_hz: 548.342_415_711_545_5, seed: 7 };
+    assert_eq!(load.to_string(), "548.34 Hz, Poisson of seed 7");
+    assert_eq!(Load::Constant { rate_hz: 400.0 }.to_string(), "400 Hz, constant");
+}
+
+#[test]
 fn a_poisson_load_has_its_rate_its_spread_and_its_seed() {
     let load = |seed| Load::Poisson { rate_hz: 1000.0, seed };
     let ascending = offsets(load(1), 100_000);
