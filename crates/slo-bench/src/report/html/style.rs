@@ -18,10 +18,11 @@ ul{list-style:none;margin:.5rem 0;padding:0}
 .checks li{display:grid;grid-template-columns:7.5rem 1fr;gap:.15rem .75rem;align-items:baseline;padding:.2rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--soft)}
 article{margin:.75rem 0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-th,td{padding:.15rem .6rem;text-align:right;white-space:nowrap}tr+tr{border-top:1px solid var(--line)}th{font-weight:600}tr:first-child th{color:var(--soft);font-weight:400}th:first-child{padding-left:0}
+.scroll{overflow-x:auto}table{border-collapse:separate;border-spacing:0;font-variant-numeric:tabular-nums;font-size:.9rem}
+th,td{padding:.15rem .6rem;text-align:right;white-space:nowrap}tr+tr>*{border-top:1px solid var(--line)}th{font-weight:600}tr:first-child th{color:var(--soft);font-weight:400}tr>:first-child{padding-left:0;position:sticky;left:0;background:var(--card)}
+details td{white-space:normal;min-width:5.2rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:.75rem;margin-top:.75rem}
-figure{margin:0;max-width:30rem}figcaption{font-size:.9rem}figcaption span{display:block;color:var(--soft);font-size:.8rem}figure>svg{display:block;width:100%;height:auto}
+figure{margin:0;max-width:28rem}figcaption{font-size:.9rem}figcaption span{display:block;color:var(--soft);font-size:.8rem}figure>svg{display:block;width:100%;height:auto}
 figure text{fill:var(--text);font:12px system-ui,sans-serif}
 .legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;margin:.25rem 0;font-size:.8rem}.legend li{display:flex;align-items:center;gap:.4rem}.legend svg{flex:none;width:2rem;height:.75rem}
 .line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}
@@ -34,5 +35,5 @@ figure text{fill:var(--text);font:12px system-ui,sans-serif}
 .figures b{text-align:right;font-variant-numeric:tabular-nums}.figures i{grid-column:1/-1;height:.4rem;min-width:2px;margin-top:.15rem;border-radius:.2rem;background:var(--accent)}
 .figures .on{display:block;color:var(--soft);font-size:.85rem;padding-top:.6rem}
 .wide{overflow-x:auto;margin:.75rem 0}.wide svg{display:block;min-width:44rem}
-@media(max-width:40rem){.summary li{grid-template-columns:1fr max-content max-content}.summary li>span:last-child{grid-column:1/-1}.checks li{grid-template-columns:1fr}table{font-size:.8rem}th,td{padding:.15rem .3rem}article{padding:.6rem}}
+@media(max-width:40rem){body{padding:.6rem}.summary li{grid-template-columns:1fr max-content max-content}.summary li>span:last-child{grid-column:1/-1}.checks li{grid-template-columns:1fr}table{font-size:.8rem}th,td{padding:.15rem .3rem}article{padding:.6rem}}
 ";

@@ -17,8 +17,8 @@ pub(super) use histogram::histogram;
 pub(super) use lines::lines;
 pub(super) use percentiles::percentiles;
 
-const WIDTH: f64 = 380.0;
-const HEIGHT: f64 = 236.0;
+const WIDTH: f64 = 340.0;
+const HEIGHT: f64 = 220.0;
 /// The plot without its labels.
 const LEFT: f64 = 54.0;
 const RIGHT: f64 = WIDTH - 12.0;
@@ -74,7 +74,7 @@ fn vertical_ticks(out: &mut String, ticks: impl Iterator<Item = (f64, String)>) 
                 out,
                 "<text x=\"{middle:.1}\" y=\"{below}\" text-anchor=\"middle\">{name}</text>"
             )?;
-            taken = middle + half;
+            taken = middle + half + CHARACTER / 2.0;
         }
     }
     Ok(())
