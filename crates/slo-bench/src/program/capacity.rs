@@ -39,7 +39,8 @@ pub(super) fn add(
     })?;
     let (verdict, seen) = words(&found);
     section.check(format!("{}: a Poisson rate that holds", contract.name), verdict, seen);
-    let drawn = chart(&contract.name, &section.runs[runs_before..], setup.session.label());
+    let seen_at = percentiles(&section.runs[runs_before..]);
+    let drawn = chart(&contract.name, seen_at, setup.session.label());
     section.chart(drawn);
     if let Some(holds_hz) = found.holds_hz {
         let name = format!("{}: highest Poisson rate tried that holds", contract.name);
@@ -48,29 +49,37 @@ pub(super) fn add(
     Ok(())
 }
 
-/// What was measured of each percentile that is limited, by the rate, with its limit.
-fn chart(contract: &str, runs: &[Run], label: &str) -> Chart {
+/// What was measured of each percentile that is limited, at each Poisson rate.
+fn percentiles(runs: &[Run]) -> Vec<(f64, &Counted)> {
+    let counted = runs.iter().flat_map(|run| {
+        run.clauses.iter().filter_map(|clause| match (run.load, &clause.evidence) {
+            (Load::Poisson { rate_hz, .. }, Evidence::Percentile(counted)) => {
+                Some((rate_hz, counted))
+            }
+            _ => None,
+        })
+    });
+    counted.collect()
+}
+
+/// Percentiles by the rate, each a line with its limit.
+fn chart(contract: &str, mut seen: Vec<(f64, &Counted)>, label: &str) -> Chart {
     let rate = Quantity::new("offered rate", "Hz").logarithmic();
     let latency = Quantity::new("latency", "ms").logarithmic();
     let title = format!("{contract}: percentiles by Poisson rate");
     let mut chart = Chart::new(title, label, rate, latency);
-    let mut limited: Vec<&Counted> = Vec::new();
-    let mut seen: Vec<(f64, &Counted)> = Vec::new();
-    for run in runs {
-        let Load::Poisson { rate_hz, .. } = run.load else { continue };
-        for clause in &run.clauses {
-            let Evidence::Percentile(counted) = &clause.evidence else { continue };
-            seen.push((rate_hz, counted));
-            if limited.iter().all(|of| of.quantile != counted.quantile) {
-                limited.push(counted);
-            }
+    let mut limits: Vec<(&str, f64)> = Vec::new();
+    for (_, counted) in &seen {
+        if limits.iter().all(|(quantile, _)| *quantile != counted.quantile) {
+            limits.push((&counted.quantile, counted.limit_ms));
         }
     }
+    // The search jumps between rates.
     seen.sort_by(|(one, _), (two, _)| one.total_cmp(two));
-    for Counted { quantile, limit_ms, .. } in limited {
-        let of = seen.iter().filter(|(_, counted)| counted.quantile == *quantile);
+    for (quantile, limit_ms) in limits {
+        let of = seen.iter().filter(|(_, counted)| counted.quantile == quantile);
         chart.line(quantile, of.map(|(rate_hz, counted)| (*rate_hz, counted.measured_ms)));
-        chart.mark(format!("limit of {quantile}"), *limit_ms);
+        chart.mark(format!("limit of {quantile}"), limit_ms);
     }
     chart
 }
@@ -113,5 +122,34 @@ mod tests {
         );
         let (verdict, _) = search(0.0, 2);
         assert_eq!(verdict, Verdict::inconclusive("none that was tried: 100 Hz FAIL, 50 Hz FAIL"));
+    }
+
+    #[test]
+    fn a_percentile_is_a_line_in_the_order_of_rates_with_its_limit() {
+        let counted = |quantile: &str, limit_ms, measured_ms| Counted {
+            quantile: quantile.to_owned(),
+            limit_ms,
+            measured_ms,
+            confidence: 0.95,
+            asked: 100,
+            samples: 100,
+            effective_samples: 100,
+            over_count: 0,
+            over_count_max: None,
+            if_independent: Verdict::Pass,
+        };
+        let p50 = |measured_ms| counted("p50", 5.0, Some(measured_ms));
+        let seen = [(100.0, p50(1.0)), (200.0, p50(9.0)), (150.0, p50(2.0))];
+        let untold = (150.0, counted("p99", 8.0, None));
+        let told = (200.0, counted("p99", 8.0, Some(70.0)));
+        let all = seen.iter().chain([&untold, &told]).map(|(rate, counted)| (*rate, counted));
+        let chart = chart("small", all.collect(), "here");
+        let names: Vec<_> = chart.lines.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["p50", "p99"]);
+        let p50 = [(100.0, Some(1.0)), (150.0, Some(2.0)), (200.0, Some(9.0))];
+        assert_eq!(chart.lines[0].values, p50);
+        assert_eq!(chart.lines[1].values, [(150.0, None), (200.0, Some(70.0))]);
+        let marks: Vec<_> = chart.marks.iter().map(|mark| (&*mark.name, mark.value)).collect();
+        assert_eq!(marks, [("limit of p50", 5.0), ("limit of p99", 8.0)]);
     }
 }
