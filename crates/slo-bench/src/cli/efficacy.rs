@@ -12,7 +12,7 @@ use crate::contract::Contract;
 use crate::efficacy::{
     BLOCKS_MIN, BoundBy, Efficacy, EfficacyPlan, Sizes, TrialName, copy_rate, times_chart, try_out,
 };
-use crate::report::{Section, number};
+use crate::report::Section;
 use crate::verdict::Verdict;
 
 /// How many times as fast the choice of the tuner has to be.
@@ -34,7 +34,7 @@ pub struct Trials<'a> {
 }
 
 impl Trials<'_> {
-    /// The trials whose times are seconds: those of kernels that are bound by memory.
+    /// Those that take the least time, for a first look.
     pub const CHEAP: [TrialName; 2] = [TrialName::ReduceSum, TrialName::Transpose];
 
     /// What is not tried out, in words that follow those of what is.
@@ -131,8 +131,7 @@ fn promise(section: &mut Section, contract: &Contract, all: &[Tried]) -> crate::
             (efficacy.judge(gain_min), format!("{}: {}", promised.name(), words(efficacy)))
         }
     };
-    let times = number(gain_min);
-    let name = format!("{}: tuned more than {times} times as fast as generic", contract.name);
+    let name = format!("{}: tuned more than {gain_min} times as fast as generic", contract.name);
     section.check(name, verdict, seen);
     Ok(())
 }
