@@ -10,12 +10,15 @@ use std::fmt::{Result, Write as _};
 use super::text::Xml;
 use super::{Check, Figure, Report, Run, Section, milliseconds, number, place, tails};
 use crate::attribution::Attribution;
+use crate::chart::Chart;
 use crate::contract::Clause;
 use crate::recorder::Latency;
 use crate::verdict::Verdict;
 
 /// Checks that pass are folded away when there are more.
 const OPEN_CHECKS_MAX: usize = 6;
+/// Charts of a section are folded away when they are more: two rows on a desk.
+const OPEN_CHARTS_MAX: usize = 6;
 
 pub(super) fn render(report: &Report, beside: impl Fn(&str) -> Option<String>) -> String {
     let mut text = String::new();
@@ -72,11 +75,7 @@ fn write_section(out: &mut String, section: &Section, beside: Beside<'_>) -> Res
     writeln!(out, "<section id=\"{name}\">\n<h2>{name} {}</h2>", badge(&section.verdict))?;
     section.titles().iter().zip(&section.runs).try_for_each(|(t, run)| write_run(out, t, run))?;
     write_checks(out, &section.checks)?;
-    if !section.charts.is_empty() {
-        writeln!(out, "<div class=\"charts\">")?;
-        section.charts.iter().try_for_each(|drawn| chart::lines(out, drawn))?;
-        writeln!(out, "</div>")?;
-    }
+    write_charts(out, &section.charts)?;
     write_figures(out, &section.figures)?;
     for file in &section.files {
         let picture = file.ends_with(".svg").then(|| beside(file)).flatten();
@@ -186,6 +185,23 @@ fn write_checks(out: &mut String, checks: &[Check]) -> Result {
 fn write_check(out: &mut String, check: &Check) -> Result {
     let (name, words) = (Xml(&check.name), Xml(check.words()));
     writeln!(out, "<li>{}<span><b>{name}</b> {words}</span></li>", badge(&check.verdict))
+}
+
+/// The first few charts; the others are folded away.
+fn write_charts(out: &mut String, charts: &[Chart]) -> Result {
+    let (shown, folded) = charts.split_at(charts.len().min(OPEN_CHARTS_MAX));
+    if !shown.is_empty() {
+        writeln!(out, "<div class=\"charts\">")?;
+        shown.iter().try_for_each(|drawn| chart::lines(out, drawn))?;
+        writeln!(out, "</div>")?;
+    }
+    if !folded.is_empty() {
+        writeln!(out, "<details><summary>{} more charts</summary>", folded.len())?;
+        writeln!(out, "<div class=\"charts\">")?;
+        folded.iter().try_for_each(|drawn| chart::lines(out, drawn))?;
+        writeln!(out, "</div></details>")?;
+    }
+    Ok(())
 }
 
 /// A row a figure, with a bar where another one has the same unit and place, so that bars can be compared.

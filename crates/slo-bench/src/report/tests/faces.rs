@@ -262,6 +262,24 @@ fn the_page_is_well_formed_whole_and_loads_nothing() {
 }
 
 #[test]
+fn the_first_charts_are_open_and_all_others_are_folded_away() {
+    let open_and_folded = |count: usize| {
+        let mut report = report();
+        report.sections[0].charts = vec![drawn(); count];
+        let faces = crate::report::faces::all(&report, |_| None);
+        let page = &faces.iter().find(|(name, _)| name == PAGE).unwrap().1;
+        let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+        let document = Document::parse_with_options(page, options).unwrap();
+        let figures = elements(document.root(), "figure").into_iter().skip(2);
+        let is_folded =
+            |figure: &Node<'_, '_>| figure.ancestors().any(|node| node.has_tag_name("details"));
+        let (folded, open): (Vec<_>, Vec<_>) = figures.partition(is_folded);
+        (open.len(), folded.len())
+    };
+    assert_eq!([0, 6, 9].map(open_and_folded), [(0, 0), (6, 0), (6, 3)]);
+}
+
+#[test]
 fn a_report_of_no_samples_has_all_its_faces() {
     let mut empty = report();
     let run = &mut empty.sections[0].runs[0];
