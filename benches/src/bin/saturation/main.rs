@@ -70,7 +70,8 @@ fn measure(options: &Options, session: &Session<'_>) -> anyhow::Result<Vec<Secti
         sections.push(session.section("controls", || controls::section(options, &mut gauge)));
     }
     if options.has(Part::Services) {
-        sections.push(session.section("services", || services::section(options, &mut gauge)));
+        sections
+            .push(session.section("services", || services::section(options, session, &mut gauge)));
     }
     if options.calibrate {
         sections.push(session.section("calibration", || calibrate::section(session, &mut gauge)));

@@ -55,7 +55,7 @@ pub use terminal::{Output, Terminal};
 #[cfg(feature = "workloads")]
 pub use efficacy::{Trials, efficacy};
 #[cfg(feature = "workloads")]
-pub use saturation::{Gauge, OpenFrames, Seen, Serving, Watched};
+pub use saturation::{Carried, Gauge, OpenFrames, Seen, Serving, Watched};
 #[cfg(feature = "workloads")]
 pub use speed::{Timed, Timing, device_plan, time, time_processor};
 #[cfg(feature = "workloads")]

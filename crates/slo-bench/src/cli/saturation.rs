@@ -46,6 +46,15 @@ pub struct Seen {
     pub judged: Saturation,
 }
 
+/// What came of services.
+#[derive(Debug)]
+pub struct Carried {
+    /// Their rate and latencies.
+    pub served: Served,
+    /// How busy they kept the device.
+    pub judged: Saturation,
+}
+
 /// Services of a workload, side by side.
 #[derive(Clone, Copy, Debug)]
 pub struct Serving<'a> {
@@ -167,7 +176,7 @@ impl<'a> Gauge<'a> {
         section: &mut Section,
         serving: &Serving<'_>,
         frames: OpenFrames<'_>,
-    ) -> anyhow::Result<Result<Saturation, String>> {
+    ) -> anyhow::Result<Result<Carried, String>> {
         let Serving { name, subject: Subject { workload, n }, terms } = *serving;
         let (device, images) = (self.session.device(), &self.session.images);
         let monitor = match &mut self.monitor {
@@ -185,7 +194,7 @@ impl<'a> Gauge<'a> {
         let seen = Seen { trace, judged };
         self.tell(section, name, &terms.promise, &seen)?;
         add_served(section, name, &served, self.session.label());
-        Ok(Ok(seen.judged))
+        Ok(Ok(Carried { served, judged: seen.judged }))
     }
 
     /// Adds what was seen: figures, charts, the condition of the device, and a table beside the report.

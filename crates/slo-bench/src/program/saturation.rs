@@ -2,7 +2,7 @@
 //!
 //! Never judges without what tells how busy the device is, and always shows all evidence side by side.
 
-use slo_bench::cli::{Gauge, Serving, Subject};
+use slo_bench::cli::{Carried, Gauge, Serving, Subject};
 use slo_bench::saturation::{Control, warm_up_s};
 use slo_bench::{Contract, Reference, SaturationTerms, Section, Verdict};
 
@@ -59,7 +59,7 @@ pub(super) fn section(setup: &Setup<'_>, asked: &Asked<'_>) -> anyhow::Result<Se
         let frames = &setup.frames;
         let (verdict, mut seen) =
             match gauge.services(&mut section, &serving, &|| frames.endless())? {
-                Ok(judged) => (judged.verdict.clone(), judged.evidence()),
+                Ok(Carried { judged, .. }) => (judged.verdict.clone(), judged.evidence()),
                 Err(reason) => (Verdict::invalid(reason), String::new()),
             };
         if let Some(seconds) = asked.look_s {
