@@ -262,6 +262,16 @@ fn the_page_is_well_formed_whole_and_loads_nothing() {
 }
 
 #[test]
+fn a_percentile_curve_names_its_intervals_and_its_limits() {
+    let faces = crate::report::faces::all(&node(2_000, 1), |_| None);
+    let page = &faces.iter().find(|(name, _)| name == PAGE).unwrap().1;
+    assert_eq!(page.matches("class=\"undecided\"").count(), 2, "the limit and its entry");
+    for entry in ["95 % interval</li>", "p99 &lt; 0.09 ms: INCONCLUSIVE</li>"] {
+        assert!(page.contains(entry), "{entry}");
+    }
+}
+
+#[test]
 fn the_first_charts_are_open_and_all_others_are_folded_away() {
     let open_and_folded = |count: usize| {
         let mut report = report();

@@ -235,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn heights_are_from_zero_and_so_is_a_time_that_begins_near_it() {
+        let lows = |first: f64| {
+            let mut chart = chart();
+            chart.lines.clear();
+            chart.line("power", [(first, Some(490.0)), (100.0, Some(500.0))]);
+            let (x, y) = axes(&chart).unwrap();
+            [x.low, y.low]
+        };
+        assert_eq!([lows(0.2), lows(10.0)], [[0.0, 0.0], [10.0, 0.0]]);
+    }
+
+    #[test]
     fn a_gap_ends_a_line_and_one_point_alone_is_seen() {
         let mut chart = chart();
         chart.lines.truncate(1);
