@@ -18,6 +18,9 @@ pub struct TelemetrySample {
     pub power_watts: f64,
     /// Energy drawn since the driver was loaded, in millijoules; absent on devices that do not count it.
     pub energy_mj: Option<u64>,
+    /// For how long heat has held clocks back since the driver was loaded, in nanoseconds; absent on devices that do not
+    /// count it.
+    pub heat_slowed_ns: Option<u64>,
     /// Temperature of the chip, in degrees Celsius.
     pub temperature_celsius: u32,
     /// Share of the last sampling period with at least one kernel resident, in percent. Not a share of a peak.
@@ -26,6 +29,20 @@ pub struct TelemetrySample {
     pub memory_busy_percent: u32,
     /// Why clocks are held back; empty if they are not.
     pub throttle_reasons: Vec<ThrottleReason>,
+}
+
+impl TelemetrySample {
+    /// What slowed the device down at this moment or at `earlier`, or in between as far as the device counts it.
+    pub fn slowed_since(&self, earlier: &Self) -> Vec<ThrottleReason> {
+        let seen = earlier.throttle_reasons.iter().chain(&self.throttle_reasons).copied();
+        let mut reasons: Vec<_> = seen.filter(|reason| reason.is_slowdown()).collect();
+        if self.heat_slowed_ns > earlier.heat_slowed_ns && earlier.heat_slowed_ns.is_some() {
+            reasons.push(ThrottleReason::ThermalSlowdown);
+        }
+        reasons.sort_unstable();
+        reasons.dedup();
+        reasons
+    }
 }
 
 /// Why clocks are held back.
@@ -204,5 +221,42 @@ mod tests {
         assert_eq!(activity.dram_percent.value(), None);
         assert_eq!(activity.dram_percent.reason(), Some("older than Hopper"));
         assert_eq!(Metric::Told(3.0).value(), Some(3.0));
+    }
+
+    fn sample(
+        throttle_reasons: Vec<ThrottleReason>,
+        heat_slowed_ns: Option<u64>,
+    ) -> TelemetrySample {
+        TelemetrySample {
+            sm_clock_mhz: 1980,
+            memory_clock_mhz: 2619,
+            power_watts: 300.0,
+            energy_mj: None,
+            heat_slowed_ns,
+            temperature_celsius: 50,
+            gpu_busy_percent: 100,
+            memory_busy_percent: 0,
+            throttle_reasons,
+        }
+    }
+
+    #[test]
+    fn what_slowed_a_device_is_known_at_both_ends_and_in_between_where_it_is_counted() {
+        use ThrottleReason::{HardwareSlowdown, Idle, PowerCap, ThermalSlowdown};
+        let slowed = |before, after| {
+            let [before, after]: [(_, _); 2] = [before, after];
+            sample(after.0, after.1).slowed_since(&sample(before.0, before.1))
+        };
+        assert_eq!(slowed((vec![Idle], None), (vec![PowerCap], None)), []);
+        assert_eq!(slowed((vec![HardwareSlowdown], None), (vec![], None)), [HardwareSlowdown]);
+        assert_eq!(slowed((vec![], Some(7)), (vec![], Some(7))), []);
+        assert_eq!(slowed((vec![], Some(7)), (vec![], Some(8))), [ThermalSlowdown]);
+        assert_eq!(
+            slowed((vec![], None), (vec![], Some(8))),
+            [],
+            "counted from when on is not known"
+        );
+        let hot = (vec![ThermalSlowdown], Some(8));
+        assert_eq!(slowed((vec![], Some(7)), hot), [ThermalSlowdown], "once");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gpu_core::{Clock, Device};
 
 use crate::contract::Contract;
-use crate::report::{Section, label};
+use crate::report::{Run, Section, label};
 use crate::statistics::Quantile;
 
 /// The shortest absence that counts: reading the clock and one interrupt of an idle machine take less.
@@ -74,43 +74,38 @@ impl Stalls {
     }
 
     /// Share of calls that absences alone take to `limit` or beyond, in 0..1, if each call takes `call` without them and
-    /// polls for its end all the while.
+    /// polls for its end all the while; `None` for calls that are beyond it by themselves.
     ///
     /// An absence of length `a` that begins when `t` of the call is done ends it at `t + a`. It is over the limit from
     /// `t >= limit - a` on and until `t = call`: for `min(call, a - (limit - call))` of its possible beginnings.
     /// Back to back, calls leave no time between them, so that these stretches over the time watched are the share of calls
     /// times the share of their time.
-    pub fn share_over(&self, call: Duration, limit: Duration) -> f64 {
-        let Some(slack) = limit.checked_sub(call) else { return 1.0 };
+    pub fn share_over(&self, call: Duration, limit: Duration) -> Option<f64> {
+        let slack = limit.checked_sub(call)?;
         let stretch = |absence: &Duration| absence.saturating_sub(slack).min(call);
-        self.share(self.absences.iter().map(stretch).sum()).min(1.0)
+        Some(self.share(self.absences.iter().map(stretch).sum()))
     }
 
-    /// Adds to `section` what was seen, and what it alone does to calls whose median is `p50_ns` by the limits of `contract`.
-    pub fn add_figures(
-        &self,
-        section: &mut Section,
-        what: &str,
-        p50_ns: Option<u64>,
-        contract: &Contract,
-    ) {
+    /// Adds to `section` what was seen beside `run`, and what that alone does to its calls by the limits of `contract`.
+    pub fn add_figures(&self, section: &mut Section, contract: &Contract, run: &Run) {
         /// A stall that is worth a name: several times what an interrupt takes.
         const LONG: Duration = Duration::from_micros(20);
-        let host = label(&Device::host());
+        let (name, host) = (&contract.name, label(&Device::host()));
         let mut add = |words: &str, value, unit| {
-            section.figure(format!("{what}: {words}"), value, unit, &host);
+            section.figure(format!("{name}: {words}"), value, unit, &host);
         };
         add("time taken from a thread that only reads the clock", 100.0 * self.away(), "%");
         add("stalls of 20 us or longer", self.rate_hz(LONG), "a second");
-        let Some(call) = p50_ns.map(Duration::from_nanos) else { return };
+        // In an open loop, a latency from the intended start has waiting in it.
+        let alone = run.service.as_ref().unwrap_or(&run.latency);
+        let Some(call) = alone.p50_ns.map(Duration::from_nanos) else { return };
+        let calculated = format!("calculated for {}", run.measured_on);
         for limit in contract.limits.iter().filter(|limit| limit.quantile != Quantile::MAX) {
-            let share = self.share_over(call, Duration::from_nanos(limit.limit_ns()));
-            let ms = limit.limit_ms;
-            add(
-                &format!("calls that such stalls alone take over {ms} ms, calculated"),
-                100.0 * share,
-                "%",
-            );
+            let over = self.share_over(call, Duration::from_nanos(limit.limit_ns()));
+            let Some(share) = over else { continue };
+            let words =
+                format!("{name}: calls that such stalls alone take over {} ms", limit.limit_ms);
+            section.figure(words, 100.0 * share, "%", &calculated);
         }
     }
 
@@ -174,12 +169,13 @@ mod tests {
         // One absence of 30 us a second: it has to begin in the last 10 us of a call of 40 to end it at 60 or later.
         let one = watched(&[30]);
         let share = |call, limit| one.share_over(us(call), us(limit));
-        assert!((share(40, 60) - 10e-6).abs() < 1e-12, "{}", share(40, 60));
-        assert_eq!(share(40, 71), 0.0, "even at the very end it is over in time");
-        assert_eq!(share(61, 60), 1.0, "such calls are late by themselves");
+        let tenth = share(40, 60).unwrap();
+        assert!((tenth - 10e-6).abs() < 1e-12, "{tenth}");
+        assert_eq!(share(40, 71), Some(0.0), "even at the very end it is over in time");
+        assert_eq!(share(61, 60), None, "such calls are late by themselves");
         // Longer than call and slack together: wherever it begins.
         let long = watched(&[500]);
-        assert!((long.share_over(us(40), us(60)) - 40e-6).abs() < 1e-12);
+        assert!((long.share_over(us(40), us(60)).unwrap() - 40e-6).abs() < 1e-12);
     }
 
     #[test]
@@ -207,7 +203,7 @@ mod tests {
         let ns = Duration::from_nanos;
         let stalls = Stalls { watched: ns(period), absences: vec![ns(absence)] };
         let (seen, told) =
-            (f64::from(late) / f64::from(calls), stalls.share_over(ns(call), ns(limit)));
+            (f64::from(late) / f64::from(calls), stalls.share_over(ns(call), ns(limit)).unwrap());
         assert!((seen / told - 1.0).abs() < 0.03, "{seen} of {told}");
     }
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gpu_core::{BackendKind, Device, ThrottleReason};
+use gpu_core::{BackendKind, Device};
 
 use super::Session;
 use super::versions::{SEED, Subject, measured_on};
@@ -14,7 +14,6 @@ use crate::frames::FrameSource;
 use crate::load::Load;
 use crate::measure::{MeasurePlan, Measurement, WarmUp, measure};
 use crate::report::{Run, Section};
-use crate::stalls::Stalls;
 use crate::workload::{Variant, WorkloadConfig};
 
 /// Samples on a GPU where nothing asks for a number.
@@ -71,12 +70,12 @@ pub fn time(
             bar.set_position(done);
         }
     };
-    let before = contract.map(|_| stalls(session));
-    let mut slowed_by = slowdowns(device);
+    let before = device.telemetry().ok().flatten();
     let measured = measure(&mut *workload, &plan, &budgets, &session.clock, progress);
     bar.finish_and_clear();
-    slowed_by.extend(slowdowns(device));
-    let measured = Measurement { slowed_by, ..measured? };
+    let after = device.telemetry().ok().flatten();
+    let slowed_by = before.zip(after).map(|(before, after)| after.slowed_since(&before));
+    let measured = Measurement { slowed_by: slowed_by.unwrap_or_default(), ..measured? };
     let measured_on = measured_on(device, variant);
     for phase in &measured.phases {
         let name = format!("{}: {}, median by events", workload.name(), phase.name);
@@ -92,10 +91,6 @@ pub fn time(
     }
     let clauses = contract.map(|contract| contract.judge_run(&measured)).unwrap_or_default();
     let run = Run::of(&*workload, plan.load, measured_on, measured);
-    if let (Some(contract), Some(before)) = (contract, before) {
-        let seen = before.and(&stalls(session));
-        seen.add_figures(section, &run.name, run.latency.p50_ns, contract);
-    }
     let timed = Timed { p50_ns: run.latency.p50_ns, clauses: clauses.clone() };
     section.runs.push(Run {
         contract: contract.map(|contract| contract.name.clone()),
@@ -104,19 +99,6 @@ pub fn time(
         ..run
     });
     Ok(timed)
-}
-
-/// What slows `device` down at this moment; nothing where nothing tells, which the section `doctor` says.
-fn slowdowns(device: &Device) -> Vec<ThrottleReason> {
-    let sample = device.telemetry().ok().flatten();
-    let reasons = sample.into_iter().flat_map(|sample| sample.throttle_reasons);
-    reasons.filter(|reason| reason.is_slowdown()).collect()
-}
-
-/// What the host takes from this thread, on both sides of a run: what it takes moves from one second to the next.
-fn stalls(session: &Session<'_>) -> Stalls {
-    let ms = if session.device().backend() == BackendKind::Cuda { 500 } else { 20 };
-    Stalls::watch(&session.clock, Duration::from_millis(ms))
 }
 
 /// Times the two processor versions on frames of `open`, and adds how much faster the better version is.

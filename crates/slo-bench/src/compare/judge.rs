@@ -85,8 +85,8 @@ pub(super) fn latency(pairs: &[&Both<'_>], tolerance: &Tolerance, confidence: f6
     let mut row =
         Row { outcome: outcome(whole, tolerance.share.max(floor), Better::Smaller), ..empty };
     row.place(whole);
-    if pairs.iter().any(|pair| !pair.is_settled) {
-        row.outcome = Outcome::undecided("the warm-up of one side did not settle");
+    if pairs.iter().any(|pair| !pair.is_sound) {
+        row.outcome = Outcome::undecided("one side did not settle, or its device was slowed down");
     }
     row
 }

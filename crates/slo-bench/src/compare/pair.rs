@@ -20,8 +20,8 @@ pub(super) struct Both<'a> {
     pub(super) quantile: Quantile,
     pub(super) base: &'a Latency,
     pub(super) head: &'a Latency,
-    /// Whether the warm-up of both settled.
-    pub(super) is_settled: bool,
+    /// Whether both say something.
+    pub(super) is_sound: bool,
 }
 
 /// A figure on both sides.
@@ -96,7 +96,7 @@ impl<'a> Pair<'a> {
                 quantile,
                 base: &base.latency,
                 head: &head.latency,
-                is_settled: base.is_settled && head.is_settled,
+                is_sound: base.is_sound() && head.is_sound(),
             });
         }
         Ok(())

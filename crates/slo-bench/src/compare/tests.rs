@@ -1,6 +1,7 @@
 //! Comparisons of simulated runs: alarms that are false, changes that are found, and what is refused.
 
 use fastrand::Rng;
+use gpu_core::ThrottleReason;
 
 use super::*;
 use crate::load::Load;
@@ -45,6 +46,7 @@ fn run(latency: Latency) -> Run {
         load: Load::Closed,
         warm_up: 3,
         is_settled: true,
+        slowed_by: Vec::new(),
         rate_hz: 1.0,
         cold_ns: 1,
         latency,
@@ -126,6 +128,10 @@ fn a_percentile_that_one_side_cannot_bound_is_undecided() {
     let compared = compare(&[(&many, &unsettled)], &Tolerance::default()).unwrap();
     assert!(matches!(compared.verdict(), Verdict::Inconclusive { .. }));
     assert!(compared.rows[0].words().contains("ratio 1.000"), "{}", compared.rows[0].words());
+    let mut slowed = many.clone();
+    slowed[0].runs[0].slowed_by = vec![ThrottleReason::PowerBrake];
+    let compared_hot = compare(&[(&slowed, &many)], &Tolerance::default()).unwrap();
+    assert!(matches!(compared_hot.verdict(), Verdict::Inconclusive { .. }));
     let section = compared.section("baseline", "host");
     assert!(matches!(section.verdict, Verdict::Inconclusive { .. }), "{:?}", section.verdict);
 }

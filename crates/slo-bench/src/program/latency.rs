@@ -2,8 +2,11 @@
 //!
 //! A clause is judged by counting samples, and a figure always says where it was measured.
 
-use slo_bench::cli::{Timing, time};
-use slo_bench::{Clause, Contract, Evidence, MeasurePlan, Section, Target, Verdict};
+use std::time::Duration;
+
+use gpu_core::BackendKind;
+use slo_bench::cli::{Timed, Timing, time};
+use slo_bench::{Clause, Contract, Evidence, MeasurePlan, Section, Stalls, Target, Verdict};
 
 use super::setup::Setup;
 
@@ -19,7 +22,7 @@ pub(super) fn run(
     section: &mut Section,
     timing: &Timing<'_>,
 ) -> anyhow::Result<Option<u64>> {
-    let timed = time(&setup.session, section, timing, setup.frames.endless()?)?;
+    let timed = watched(setup, section, timing)?;
     if let Some(contract) = timing.contract {
         for clause in timed.clauses {
             let name = clause.check_name(&contract.name);
@@ -46,7 +49,7 @@ pub(super) fn first_look(
     let looked = Contract { iterations, ..contract.clone() };
     let plan = MeasurePlan { phase_passes: FIRST_LOOK_PASSES, ..timing.plan };
     let timing = Timing { plan, contract: Some(&looked), ..*timing };
-    let timed = time(&setup.session, section, &timing, setup.frames.endless()?)?;
+    let timed = watched(setup, section, &timing)?;
     for clause in timed.clauses {
         let (name, seen) = (clause.check_name(&contract.name), &clause.seen);
         let seen =
@@ -54,6 +57,22 @@ pub(super) fn first_look(
         section.check(name, at_first_sight(&clause), seen);
     }
     Ok(timed.p50_ns)
+}
+
+/// Times, and looks on both sides of a run under a contract at what the machine takes from this thread: it moves from one
+/// second to the next.
+fn watched(setup: &Setup<'_>, section: &mut Section, timing: &Timing<'_>) -> anyhow::Result<Timed> {
+    let Setup { session, frames, .. } = setup;
+    let ms = if session.device().backend() == BackendKind::Cuda { 500 } else { 20 };
+    let look = || Stalls::watch(&session.clock, Duration::from_millis(ms));
+    let before = timing.contract.map(|contract| (contract, look()));
+    let timed = time(session, section, timing, frames.endless()?)?;
+    if let Some((contract, before)) = before {
+        let stalls = before.and(&look());
+        let run = section.runs.last().cloned();
+        run.iter().for_each(|run| stalls.add_figures(section, contract, run));
+    }
+    Ok(timed)
 }
 
 /// What a clause comes to if only the samples themselves are asked.

@@ -108,6 +108,7 @@ impl Run {
         Ok(Self {
             warm_up: self.warm_up.max(other.warm_up),
             is_settled: self.is_settled && other.is_settled,
+            slowed_by: [self.slowed_by, other.slowed_by].concat(),
             rate_hz: self.rate_hz + other.rate_hz,
             cold_ns: self.cold_ns.max(other.cold_ns),
             latency,

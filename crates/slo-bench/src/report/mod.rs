@@ -20,6 +20,7 @@ mod text;
 mod trackers;
 mod utc;
 
+use gpu_core::ThrottleReason;
 use serde::{Deserialize, Serialize};
 
 pub use better::Better;
@@ -128,6 +129,9 @@ pub struct Run {
     pub warm_up: u64,
     /// Whether the last two windows of these agreed.
     pub is_settled: bool,
+    /// What slowed the device down meanwhile, as far as it was looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slowed_by: Vec<ThrottleReason>,
     /// Completed iterations a second: of the time they ran in a closed loop, of the whole time in an open one.
     pub rate_hz: f64,
     /// The first iteration of all, which pays for what later ones find ready.
@@ -171,6 +175,7 @@ impl Run {
             load,
             warm_up: measured.warm_up.iterations,
             is_settled: measured.warm_up.is_settled(),
+            slowed_by: measured.slowed_by,
             rate_hz: measured.rate_hz,
             cold_ns: measured.cold_ns,
             latency: measured.recorder.summary(),
@@ -181,6 +186,11 @@ impl Run {
             contract_file: None,
             clauses: Vec::new(),
         }
+    }
+
+    /// Whether its figures say something of the workload: it settled, and nothing slowed the device down.
+    pub fn is_sound(&self) -> bool {
+        self.is_settled && self.slowed_by.is_empty()
     }
 
     /// What tells it from other runs of its section: name, size, and the load unless the loop is closed.

@@ -78,6 +78,7 @@ impl Simulated {
             memory_clock_mhz: 2619,
             power_watts: 500.0,
             energy_mj: Some(0),
+            heat_slowed_ns: None,
             temperature_celsius: 60,
             gpu_busy_percent: told.gpu,
             memory_busy_percent: told.memory,

@@ -320,6 +320,9 @@ fn a_search_for_capacity_tries_as_many_rates_as_it_was_asked_to() {
     let runs = latency["runs"].as_array().unwrap();
     let open = runs.iter().filter(|run| run["load"]["model"] == "poisson");
     assert_eq!(open.count(), 3);
+    let figures = latency["figures"].as_array().unwrap().iter();
+    let stalls = figures.filter(|figure| figure["name"].as_str().unwrap().contains("stalls of"));
+    assert_eq!(stalls.count(), 1, "the machine is looked at once a contract");
     let check = &latency["checks"][1];
     assert_eq!(check["name"], "small: a Poisson rate that holds");
     assert_eq!(check["verdict"]["is"], "pass");

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
-use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::enum_wrappers::device::{Clock, PerformancePolicy, TemperatureSensor};
 use nvml_wrapper::enums::gpm::GpmMetricId;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::gpm::{GpmSample, gpm_metrics_get};
@@ -63,6 +63,10 @@ fn read(device: &Device<'_>) -> Result<TelemetrySample, NvmlError> {
         memory_clock_mhz: device.clock_info(Clock::Memory)?,
         power_watts: f64::from(device.power_usage()?) / 1e3,
         energy_mj: device.total_energy_consumption().ok(),
+        heat_slowed_ns: device
+            .violation_status(PerformancePolicy::Thermal)
+            .ok()
+            .map(|seen| seen.violation_time),
         temperature_celsius: device.temperature(TemperatureSensor::Gpu)?,
         gpu_busy_percent: busy.gpu,
         memory_busy_percent: busy.memory,

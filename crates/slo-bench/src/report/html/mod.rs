@@ -101,6 +101,9 @@ fn write_run(out: &mut String, title: &str, run: &Run) -> Result {
         if run.is_settled { "" } else { " without settling" },
         Xml(&run.measured_on)
     )?;
+    for reason in &run.slowed_by {
+        writeln!(out, "<p class=\"facts\">void: {reason} held the clocks of the device back</p>")?;
+    }
     if let Some(contract) = &run.contract {
         writeln!(out, "<ul class=\"checks\">")?;
         for Clause { promise, verdict, seen, .. } in &run.clauses {

@@ -55,6 +55,7 @@ fn report() -> Report {
         load: Load::Poisson { rate_hz: 400.0, seed: 7 },
         warm_up: 3,
         is_settled: true,
+        slowed_by: Vec::new(),
         rate_hz: 399.5,
         service: Some(recorder.summary()),
         slip: None,
@@ -268,4 +269,16 @@ fn nodes_of_other_machines_programs_sizes_or_loads_are_not_merged() {
     ] {
         assert!(message.contains(words), "{message}");
     }
+}
+
+#[test]
+fn the_page_says_what_slowed_a_run_down_and_nodes_add_what_they_saw() {
+    let mut hot = report();
+    let page = |report: &Report| html::render(report, |_| None);
+    assert!(!page(&hot).contains("held the clocks"));
+    hot.sections[0].runs[0].slowed_by = vec![ThrottleReason::HardwareSlowdown];
+    let words = format!("void: {} held the clocks", ThrottleReason::HardwareSlowdown);
+    assert!(page(&hot).contains(&words));
+    let merged = report().merge(hot).unwrap();
+    assert_eq!(merged.sections[0].runs[0].slowed_by, [ThrottleReason::HardwareSlowdown]);
 }
