@@ -80,7 +80,7 @@ pub use frames::{
 pub use load::{Capacity, CapacityPlan, Load, Probe, capacity};
 pub use measure::{Budget, MeasurePlan, Measurement, OpenLoop, Settling, WarmUp, measure};
 pub use recorder::{
-    Bucket, Interval, Latency, LatencyHistogram, LogInterval, Point, Recorder, write_hgrm,
+    Bucket, Interval, Lap, Latency, LatencyHistogram, LogInterval, Point, Recorder, write_hgrm,
     write_hlog,
 };
 pub use report::{

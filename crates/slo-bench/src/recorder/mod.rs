@@ -4,12 +4,15 @@
 //! sample with k = ceil(p N). Never interpolates, and never reports a percentile that the samples cannot support.
 
 mod histogram;
+mod laps;
 mod log;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 pub use histogram::LatencyHistogram;
+pub(crate) use laps::LAPS;
+pub use laps::Lap;
 pub use log::{LogInterval, write_hgrm, write_hlog};
 pub use summary::{Bucket, Interval, Latency, Point};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{End, LatencyHistogram, Ranked, Recorder};
+use super::{End, Lap, LatencyHistogram, Ranked, Recorder};
 use crate::statistics::{Indicator, Quantile, rank_interval};
 
 /// The confidence of every interval in a report.
@@ -36,6 +36,10 @@ pub struct Latency {
     pub distribution: Vec<Bucket>,
     /// Counts to 0.1 %.
     pub histogram: LatencyHistogram,
+    /// The laps of each node in the order of time: ten equal stretches of its samples. Empty where one has too few
+    /// samples, and in a report from before there were laps.
+    #[serde(default)]
+    pub laps: Vec<Vec<Lap>>,
 }
 
 /// A two-sided confidence interval of one percentile, between two of the samples.
@@ -134,6 +138,11 @@ impl Latency {
             intervals: intervals.collect(),
             distribution: histogram.by_powers_of_two(),
             histogram: histogram.clone(),
+            laps: match self.laps.is_empty() || other.laps.is_empty() {
+                // A node whose laps are not known may have wandered by anything.
+                true => Vec::new(),
+                false => [self.laps.as_slice(), &other.laps].concat(),
+            },
         }
     }
 }
@@ -156,6 +165,7 @@ impl Recorder {
             intervals: inner.filter_map(|quantile| self.interval(&ranked, quantile)).collect(),
             distribution: self.histogram.by_powers_of_two(),
             histogram: self.histogram.clone(),
+            laps: Some(self.laps()).filter(|laps| !laps.is_empty()).into_iter().collect(),
         }
     }
 

@@ -147,6 +147,41 @@ proptest! {
 }
 
 #[test]
+fn laps_are_equal_stretches_in_the_order_of_time() {
+    // Each tenth of the run is 1 us slower than the one before.
+    let summary =
+        recorder((0..10_000).map(|i| 1_000 * (1 + i / 1_000) + i % 1_000), 10_000).summary();
+    let [laps] = &summary.laps[..] else { panic!("{} nodes", summary.laps.len()) };
+    let medians: Vec<_> = laps.iter().map(|lap| lap.p50_ns).collect();
+    assert_eq!(medians, (1..=10).map(|us| Some(1_000 * us + 499)).collect::<Vec<_>>());
+    assert_eq!((laps[0].p99_ns, laps[0].p999_ns), (Some(1_989), Some(1_998)));
+    let short = recorder(0..1_000, 1_000).summary();
+    assert_eq!((short.laps[0][9].p99_ns, short.laps[0][9].p999_ns), (Some(998), None));
+    assert!(recorder(0..999, 999).summary().laps.is_empty(), "too few samples");
+}
+
+#[test]
+fn laps_of_what_ran_at_the_same_time_are_pooled_and_those_of_nodes_stay_apart() {
+    let one = recorder((0..10_000).map(|i| 1 + i / 1_000), 10_000);
+    let mut both = one.clone();
+    both.merge(recorder((0..10_000).map(|i| 1 + i / 1_000), 10_000));
+    assert_eq!(both.summary().laps, one.summary().laps);
+    let merged = one.summary().merge(&both.summary());
+    assert_eq!(merged.laps, [one.summary().laps, both.summary().laps].concat());
+    let few = recorder(0..10, 10).summary();
+    assert!(merged.merge(&few).laps.is_empty() && few.merge(&merged).laps.is_empty());
+}
+
+#[test]
+fn a_latency_from_before_there_were_laps_has_none() {
+    let summary = recorder(1..=1_000, 1_000).summary();
+    let mut json = serde_json::to_value(&summary).unwrap();
+    assert_eq!(serde_json::from_value::<Latency>(json.clone()).unwrap(), summary);
+    json.as_object_mut().unwrap().remove("laps");
+    assert!(serde_json::from_value::<Latency>(json).unwrap().laps.is_empty());
+}
+
+#[test]
 fn an_interval_log_reads_back_as_it_was_written() {
     let first = recorder((1..=1000).map(|i| i * 1000), 1000);
     let second = recorder([7_000_000], 1);
