@@ -68,7 +68,7 @@ mod verdict;
 mod workload;
 
 pub use attribution::{Attribution, SlowIteration, Tail};
-pub use compare::{Comparison, Outcome, Row, Side, Tolerance, compare};
+pub use compare::{Comparison, Outcome, Row, Side, Tolerance, compare, compare_with_bases};
 pub use contract::{
     Claim, Clause, Contract, ContractSet, Counted, Evidence, Limit, SaturationTerms, Target,
 };

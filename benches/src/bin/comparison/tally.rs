@@ -106,7 +106,7 @@ mod tests {
         ];
         let mut tally = Tally::default();
         for rows in comparisons {
-            tally.take(&Comparison { rows, unmatched: Vec::new() });
+            tally.take(&Comparison { rows, unmatched: Vec::new(), caveat: None });
         }
         assert_eq!((tally.comparisons, tally.alarms), (2, 1));
         let mut section = Section::new("itself");

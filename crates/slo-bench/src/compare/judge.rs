@@ -6,7 +6,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use super::pair::{Both, Values};
-use super::{Row, Tolerance};
+use super::{Row, Taken, Tolerance, wander};
 use crate::contract::milliseconds;
 use crate::recorder::Latency;
 use crate::report::Better;
@@ -54,6 +54,13 @@ struct Change {
     up: f64,
 }
 
+impl Change {
+    /// Reaching at least so far either way.
+    fn or_wider(self, reach: f64) -> Self {
+        Self { down: self.down.max(reach), up: self.up.max(reach), ..self }
+    }
+}
+
 /// A percentile and the ends of its interval in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Located {
@@ -62,12 +69,25 @@ struct Located {
     upper: f64,
 }
 
-pub(super) fn latency(pairs: &[&Both<'_>], tolerance: &Tolerance, confidence: f64) -> Row {
+pub(super) fn latency(
+    pairs: &[&Both<'_>],
+    taken: Taken,
+    tolerance: &Tolerance,
+    confidence: f64,
+) -> Row {
     let first = pairs[0];
     let located = |latency| locate(latency, first.quantile, confidence);
     let [base, head] = [first.base, first.head].map(|latency| located(latency).map(|l| l.value));
     let ms = |ns: Option<f64>| ns.map_or(f64::NAN, |ns| ns / 1e6);
-    let changes = pairs.iter().map(|pair| Some(change(located(pair.base)?, located(pair.head)?)));
+    let changes = pairs.iter().map(|pair| {
+        let change = change(located(pair.base)?, located(pair.head)?);
+        let reach = match (taken, pairs) {
+            // What varies between pairs tells more of the machine than what varies within their runs.
+            (Taken::InTurn, [_, _, ..]) => 0.0,
+            _ => wander::reach([pair.base, pair.head], pair.quantile, confidence),
+        };
+        Some(change.or_wider(reach))
+    });
     let changes: Option<Vec<_>> = changes.collect();
     let empty = Row {
         name: first.name.clone(),
@@ -80,7 +100,7 @@ pub(super) fn latency(pairs: &[&Both<'_>], tolerance: &Tolerance, confidence: f6
         outcome: Outcome::undecided("one side has too few samples for this percentile"),
     };
     let Some(changes) = changes else { return empty };
-    let whole = together(&changes, confidence);
+    let whole = together(&changes, taken, confidence);
     let floor = milliseconds(tolerance.floor_ns) / empty.base;
     let mut row =
         Row { outcome: outcome(whole, tolerance.share.max(floor), Better::Smaller), ..empty };
@@ -91,14 +111,19 @@ pub(super) fn latency(pairs: &[&Both<'_>], tolerance: &Tolerance, confidence: f6
     row
 }
 
-pub(super) fn figure(pairs: &[&Values<'_>], tolerance: &Tolerance, confidence: f64) -> Row {
+pub(super) fn figure(
+    pairs: &[&Values<'_>],
+    taken: Taken,
+    tolerance: &Tolerance,
+    confidence: f64,
+) -> Row {
     let first = pairs[0];
     let changes = pairs.iter().map(|pair| {
         let log = (pair.head / pair.base).ln();
         // One value has no interval; what it may vary by shows between pairs.
         Change { log, down: 0.0, up: 0.0 }
     });
-    let whole = together(&changes.collect::<Vec<_>>(), confidence);
+    let whole = together(&changes.collect::<Vec<_>>(), taken, confidence);
     let mut row = Row {
         name: first.name.clone(),
         unit: first.unit.to_owned(),
@@ -113,7 +138,7 @@ pub(super) fn figure(pairs: &[&Values<'_>], tolerance: &Tolerance, confidence: f
     if pairs.len() == 1 {
         (row.lower, row.upper) = (None, None);
         row.outcome =
-            Outcome::undecided("one value a side does not show its spread; take several pairs");
+            Outcome::undecided("one value a side does not show its spread; give several reports");
     }
     row
 }
@@ -176,24 +201,30 @@ fn change(base: Located, head: Located) -> Change {
 }
 
 /// The mean of several pairs: as uncertain as its parts, or as the pairs differ, whichever is more.
-fn together(changes: &[Change], confidence: f64) -> Change {
+fn together(changes: &[Change], taken: Taken, confidence: f64) -> Change {
     let count = changes.len() as f64;
     let log = changes.iter().map(|change| change.log).sum::<f64>() / count;
-    let within = |reach: fn(&Change) -> f64| {
-        changes.iter().map(|change| reach(change).powi(2)).sum::<f64>().sqrt() / count
-    };
     let between = match StudentsT::new(0.0, 1.0, count - 1.0) {
         Ok(student) => {
             let squares: f64 = changes.iter().map(|change| (change.log - log).powi(2)).sum();
-            let deviation = (squares / (count - 1.0) / count).sqrt();
-            student.inverse_cdf(0.5 + confidence / 2.0) * deviation
+            let deviation = (squares / (count - 1.0)).sqrt();
+            let reach = student.inverse_cdf(0.5 + confidence / 2.0) * deviation;
+            match taken {
+                Taken::InTurn => reach / count.sqrt(),
+                // A prediction: the mean of the bases is as uncertain as in turn, and one head varies as each of them.
+                Taken::AgainstOneHead => reach * (1.0 + 1.0 / count).sqrt(),
+            }
         }
         // One pair has nothing between.
         Err(_) => 0.0,
     };
-    Change {
-        log,
-        down: within(|change| change.down).max(between),
-        up: within(|change| change.up).max(between),
-    }
+    let within = |reach: fn(&Change) -> f64| match taken {
+        Taken::InTurn => {
+            changes.iter().map(|change| reach(change).powi(2)).sum::<f64>().sqrt() / count
+        }
+        // What is uncertain about the one head does not cancel out.
+        Taken::AgainstOneHead => changes.iter().map(reach).sum::<f64>() / count,
+    };
+    let (down, up) = (within(|change| change.down), within(|change| change.up));
+    Change { log, down, up }.or_wider(between)
 }

@@ -4,13 +4,17 @@
 //!
 //! A latency is compared by the ratio of a percentile, with a confidence interval built from the intervals of both
 //! sides (the method of variance estimates recovery: Zou and Donner, Statistics in Medicine 27, 2008, on logarithms).
-//! Those are order statistics of the histograms, and as wide as the dependence between samples asks for. Where several
-//! pairs of reports were taken in turn, what varies between pairs counts as well (Student's distribution).
+//! Those are order statistics of the histograms, and as wide as the dependence between samples asks for. One pair is judged
+//! by what varies between the laps of its runs as well, where they have any. Where several pairs of reports were taken in
+//! turn, what varies between pairs counts (Student's distribution); where one head is held against several bases, what
+//! varies between those and may vary as much in one more (a prediction interval: Hahn and Meeker, Statistical Intervals,
+//! 1991).
 
 mod judge;
 mod pair;
 #[cfg(test)]
 mod tests;
+mod wander;
 
 use serde::Serialize;
 
@@ -44,6 +48,23 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Runs and figures that only one side has.
     pub unmatched: Vec<String>,
+    /// What so few reports cannot show, however many samples they have.
+    pub caveat: Option<&'static str>,
+}
+
+/// What one report a side cannot show.
+const ONE_PAIR: &str = "one pair: what changes from run to run is not seen; give several";
+
+/// The check that it leaves out.
+const BETWEEN_RUNS: &str = "what became of a figure is more than what changes from run to run";
+
+/// How several pairs came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// Each base with a head of its own, in turn.
+    InTurn,
+    /// All bases with the same head.
+    AgainstOneHead,
 }
 
 /// One figure on both sides.
@@ -99,27 +120,53 @@ impl Machine {
 /// # Errors
 /// [`Error::Incomparable`] if a run has another size or load on the other side, or if nothing is on both.
 pub fn compare(pairs: &[(Side<'_>, Side<'_>)], tolerance: &Tolerance) -> Result<Comparison> {
+    compare_taken(Taken::InTurn, pairs, tolerance)
+}
+
+/// Compares one `head` with several `bases` of one build, taken earlier on the same machine.
+///
+/// Two bases say next to nothing about how runs vary, three say a little; with five a change by a few percent is found.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_with_bases(
+    bases: &[Side<'_>],
+    head: Side<'_>,
+    tolerance: &Tolerance,
+) -> Result<Comparison> {
+    let pairs: Vec<_> = bases.iter().map(|&base| (base, head)).collect();
+    compare_taken(Taken::AgainstOneHead, &pairs, tolerance)
+}
+
+fn compare_taken(
+    taken: Taken,
+    pairs: &[(Side<'_>, Side<'_>)],
+    tolerance: &Tolerance,
+) -> Result<Comparison> {
     let paired: Vec<_> =
         pairs.iter().map(|(base, head)| pair::pair(base, head)).collect::<Result<_>>()?;
+    let caveat = Some(ONE_PAIR).filter(|_| paired.len() == 1);
     let Some(first) = paired.first() else {
-        return Ok(Comparison { rows: Vec::new(), unmatched: Vec::new() });
+        return Ok(Comparison { rows: Vec::new(), unmatched: Vec::new(), caveat });
     };
-    // Each outcome is surer than the whole, so that all of them together are as sure as was asked (Bonferroni).
-    let judged = first.latencies.len().max(1) as f64;
+    // Each outcome is surer than the whole, so that all of them together are as sure as was asked (Bonferroni). By one pair
+    // no figure is judged.
+    let figures = if paired.len() == 1 { 0 } else { first.figures.len() };
+    let judged = (first.latencies.len() + figures).max(1) as f64;
     let confidence = 1.0 - (1.0 - tolerance.confidence) / judged;
     let mut rows = Vec::new();
     let mut unmatched = first.unmatched.clone();
     for latency in &first.latencies {
         let all = paired.iter().map(|pair| pair.latencies.iter().find(|l| l.name == latency.name));
         match all.collect::<Option<Vec<_>>>() {
-            Some(all) => rows.push(judge::latency(&all, tolerance, confidence)),
+            Some(all) => rows.push(judge::latency(&all, taken, tolerance, confidence)),
             None => unmatched.push(latency.name.clone()),
         }
     }
     for figure in &first.figures {
         let all = paired.iter().map(|pair| pair.figures.iter().find(|f| f.name == figure.name));
         match all.collect::<Option<Vec<_>>>() {
-            Some(all) => rows.push(judge::figure(&all, tolerance, confidence)),
+            Some(all) => rows.push(judge::figure(&all, taken, tolerance, confidence)),
             None => unmatched.push(figure.name.clone()),
         }
     }
@@ -132,7 +179,7 @@ pub fn compare(pairs: &[(Side<'_>, Side<'_>)], tolerance: &Tolerance) -> Result<
         let (base, head) = (names(pairs[0].0), names(pairs[0].1));
         return Err(Error::Incomparable { what, base, head });
     }
-    Ok(Comparison { rows, unmatched })
+    Ok(Comparison { rows, unmatched, caveat })
 }
 
 impl Comparison {
@@ -179,6 +226,9 @@ impl Comparison {
         }
         if let Verdict::Inconclusive { reason } = self.verdict() {
             section.check("a change can be told", Verdict::inconclusive(reason), "");
+        }
+        if let Some(caveat) = self.caveat {
+            section.check(BETWEEN_RUNS, Verdict::skipped(caveat), "");
         }
         section.close(self.summary())
     }

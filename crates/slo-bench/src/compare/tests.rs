@@ -59,7 +59,7 @@ fn run(latency: Latency) -> Run {
     }
 }
 
-fn sections(latency: Latency) -> Vec<Section> {
+pub(super) fn sections(latency: Latency) -> Vec<Section> {
     let mut section = Section::new("frame");
     section.runs.push(run(latency));
     vec![section]
@@ -154,6 +154,72 @@ fn pairs_taken_in_turn_show_what_varies_between_them() {
         Outcome::Worse,
         "one pair misleads"
     );
+}
+
+#[test]
+fn one_pair_says_what_it_does_not_see() {
+    let mut rng = Rng::with_seed(4);
+    let taken = sections(Service::Independent.latency(1_000, 1.0, &mut rng));
+    let pair = (&taken[..], &taken[..]);
+    let compared = |pairs: &[_]| compare(pairs, &Tolerance::default()).unwrap();
+    let words = "one pair: what changes from run to run is not seen; give several";
+    let one = compared(&[pair]);
+    assert_eq!(one.caveat, Some(words));
+    let said = |compared: Comparison| {
+        let checks = compared.section("baseline", "host").checks;
+        checks.iter().any(|check| check.verdict == Verdict::skipped(words))
+    };
+    assert!(said(one));
+    let two = compared(&[pair, pair]);
+    assert_eq!(two.caveat, None);
+    assert!(!said(two));
+    let held =
+        |bases: &[Side<'_>]| compare_with_bases(bases, &taken, &Tolerance::default()).unwrap();
+    assert_eq!(held(&[&taken]).caveat, Some(words));
+    assert_eq!(held(&[&taken, &taken]).caveat, None);
+}
+
+#[test]
+fn one_head_held_against_several_bases_is_a_prediction() {
+    let times = [10.0_f64, 10.3, 9.8, 10.1, 9.9];
+    let row = |names: &[&str], time: f64| {
+        let with = |time: f64| {
+            let mut section = Section::new("pipeline");
+            names.iter().for_each(|&name| section.figure(name, time, "ms", "host"));
+            vec![section]
+        };
+        let bases = times.map(with);
+        let bases: Vec<_> = bases.iter().map(|base| &base[..]).collect();
+        let held = compare_with_bases(&bases, &with(time), &Tolerance::default()).unwrap();
+        held.rows.into_iter().next().unwrap()
+    };
+    let mean = times.map(f64::ln).iter().sum::<f64>() / 5.0;
+    let squares: f64 = times.iter().map(|time| (time.ln() - mean).powi(2)).sum();
+    let at = 11.2_f64.ln() - mean;
+    // Student's quantiles for four degrees of freedom: half of 5 %, and half of that where two figures are judged.
+    for (names, student) in [(&["span"][..], 2.776_445), (&["span", "rest"], 3.495_406)] {
+        // A sixth run varies as the five did, and their mean is not known exactly either.
+        let reach = student * (squares / 4.0).sqrt() * 1.2_f64.sqrt();
+        let later = row(names, 11.2);
+        let ends = [later.lower.unwrap(), later.ratio, later.upper.unwrap()].map(f64::ln);
+        for (end, expected) in ends.into_iter().zip([at - reach, at, at + reach]) {
+            assert!((end - expected).abs() < 1e-6, "{ends:?}, not {expected}");
+        }
+        assert_eq!(later.outcome, Outcome::Worse);
+    }
+    assert!(matches!(row(&["span"], 10.4).outcome, Outcome::Undecided { .. }), "runs differ so");
+}
+
+#[test]
+fn a_head_held_against_equal_bases_is_as_uncertain_as_itself() {
+    let mut rng = Rng::with_seed(5);
+    let mut taken = || sections(Service::Independent.latency(10_000, 1.0, &mut rng));
+    let (base, head) = (taken(), taken());
+    let held = |bases: &[Side<'_>]| {
+        let held = compare_with_bases(bases, &head, &Tolerance::default()).unwrap();
+        held.rows[0].clone()
+    };
+    assert_eq!(held(&[&base[..]; 8]).words(), held(&[&base]).words(), "one base is not eight");
 }
 
 #[test]

@@ -157,9 +157,10 @@ pub(super) struct BenchArgs {
     /// Search, with so many rates, for the highest Poisson rate at which each contract holds
     #[arg(long, value_name = "RATES", value_parser = clap::value_parser!(u32).range(1..=32))]
     pub(super) capacity: Option<u32>,
-    /// An earlier report (report.json) of this machine; what became worse than there fails
+    /// An earlier report (report.json) of this machine; what became worse than there fails. Given several times, of one
+    /// build (three at least, five or more to find a few percent), what varies between them counts as well
     #[arg(long, value_name = "FILE")]
-    pub(super) baseline: Option<PathBuf>,
+    pub(super) baseline: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) tolerance: ToleranceArgs,
 }

@@ -59,11 +59,8 @@ pub(super) fn run(args: &BenchArgs, terminal: &Terminal) -> anyhow::Result<Exit>
     let only = args.workload.as_deref().map(Reference::find).transpose()?;
     let amount = if args.quick { QUICK } else { FULL };
     let setup = Setup::new(&args.run, |device| amount.frames(device.backend()), terminal)?;
-    let baseline = args.baseline.as_ref().map(|file| {
-        let machine = Machine::observe(setup.session.device());
-        Baseline::open(file, &args.tolerance, &machine)
-    });
-    let baseline = baseline.transpose()?;
+    let machine = Machine::observe(setup.session.device());
+    let baseline = Baseline::open(&args.baseline, &args.tolerance, &machine)?;
     setup.announce(if args.quick { "bench --quick" } else { "bench" });
     let trials = trials(&setup, &amount, only)?;
     let asked = Asked::new(&setup, only, amount.look_s);

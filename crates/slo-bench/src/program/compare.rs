@@ -2,14 +2,17 @@
 //!
 //! Never measures; a report of another machine is refused before anything else is done.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use slo_bench::cli::{Output, Terminal, Usage};
-use slo_bench::{Comparison, Exit, Machine, Report, Section, Tolerance, compare};
+use slo_bench::{
+    Comparison, Exit, Machine, Report, Section, Tolerance, compare, compare_with_bases,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CompareArgs {
-    /// Reports (report.json): base and head, or several such pairs that were taken in turn
+    /// Reports (report.json): base and head, or several such pairs that were taken in turn, which show what changes from
+    /// run to run
     #[arg(value_name = "BASE HEAD", num_args = 2.., required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -70,6 +73,9 @@ pub(super) fn run(args: &CompareArgs, terminal: &Terminal) -> anyhow::Result<Exi
         .collect();
     let compared = compare(&pairs, &args.tolerance.tolerance())?;
     show(&compared, terminal);
+    if let Some(caveat) = compared.caveat {
+        terminal.line(caveat);
+    }
     let verdict = compared.verdict();
     terminal.line("");
     terminal.verdict(&verdict, &compared.summary());
@@ -87,23 +93,27 @@ fn show(compared: &Comparison, terminal: &Terminal) {
 /// What a bench is held against besides its contracts.
 #[derive(Debug)]
 pub(super) struct Baseline {
-    sections: Vec<Section>,
+    reports: Vec<Report>,
     tolerance: Tolerance,
 }
 
 impl Baseline {
-    /// Reads the report in `file`.
+    /// Reads the reports in `files`; `None` if there are no files.
     ///
     /// # Errors
-    /// If it is no report, or one of another machine than `machine`.
+    /// If one is no report, or one of another machine than `machine`.
     pub(super) fn open(
-        file: &Path,
+        files: &[PathBuf],
         tolerance: &ToleranceArgs,
         machine: &Machine,
-    ) -> anyhow::Result<Self> {
-        let report = Report::read(file)?;
-        report.machine.must_equal(machine)?;
-        Ok(Self { sections: report.sections, tolerance: tolerance.tolerance() })
+    ) -> anyhow::Result<Option<Self>> {
+        let reports = files.iter().map(|file| {
+            let report = Report::read(file)?;
+            report.machine.must_equal(machine).map(|()| report)
+        });
+        let reports: Vec<_> = reports.collect::<Result<_, _>>()?;
+        let tolerance = tolerance.tolerance();
+        Ok((!reports.is_empty()).then_some(Self { reports, tolerance }))
     }
 
     /// What became of the figures of `head`, as a section of its report.
@@ -113,7 +123,8 @@ impl Baseline {
         label: &str,
         terminal: &Terminal,
     ) -> anyhow::Result<Section> {
-        let compared = compare(&[(&self.sections, head)], &self.tolerance)?;
+        let bases: Vec<_> = self.reports.iter().map(|report| &report.sections[..]).collect();
+        let compared = compare_with_bases(&bases, head, &self.tolerance)?;
         show(&compared, terminal);
         Ok(compared.section(SECTION, label))
     }

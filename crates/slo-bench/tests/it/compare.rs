@@ -14,6 +14,8 @@ const BENCH: &str =
 
 const LOOK: &str = "validate --quick --only contract,pipeline --device host --contracts contracts --frames 20 --out";
 
+const ONE_PAIR: &str = "one pair: what changes from run to run is not seen; give several";
+
 fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }
@@ -64,7 +66,8 @@ fn a_bench_fails_against_a_baseline_that_was_faster_and_passes_against_a_slower_
         last_line(&output)
     );
     let markdown = std::fs::read_to_string(folder.path().join("out/report.md")).unwrap();
-    assert!(markdown.contains("| FAIL | worse: "), "{markdown}");
+    assert!(markdown.contains("| FAIL | worse: ") && markdown.contains(ONE_PAIR), "{markdown}");
+    assert!(stdout(&output).contains(ONE_PAIR), "{}", stdout(&output));
     store(folder.path(), "slower", around(3_000_000_000_000));
     let output = bench("slower");
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
@@ -77,6 +80,30 @@ fn a_bench_fails_against_a_baseline_that_was_faster_and_passes_against_a_slower_
 }
 
 #[test]
+fn a_bench_is_held_against_what_varies_between_several_baselines() {
+    let folder = folder(BENCH);
+    for (name, ns) in [("faster", 1), ("slower", 3_000_000_000_000)] {
+        store(folder.path(), name, |report| {
+            around(ns)(report);
+            report.sections.iter_mut().for_each(|section| section.figures.clear());
+        });
+    }
+    let bench = |baselines: [&str; 3]| {
+        let options = baselines.map(|baseline| format!(" --baseline {baseline}/report.json"));
+        let output = slo_bench(folder.path(), &words(&format!("{BENCH} out{}", options.concat())));
+        assert!(!stdout(&output).contains(ONE_PAIR), "{}", stdout(&output));
+        output
+    };
+    let output = bench(["faster"; 3]);
+    assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+    // Of a build that takes a nanosecond or an hour, anything is to be expected.
+    let output = bench(["faster", "slower", "faster"]);
+    let line = last_line(&output);
+    assert!(line.starts_with("INCONCLUSIVE baseline"), "{line}");
+    assert!(stdout(&output).contains("undecided"), "{}", stdout(&output));
+}
+
+#[test]
 fn compare_tells_by_its_exit_code_and_merge_pools_what_report_writes_again() {
     let folder = folder(LOOK);
     let run = |arguments: &str| slo_bench(folder.path(), &words(arguments));
@@ -84,11 +111,15 @@ fn compare_tells_by_its_exit_code_and_merge_pools_what_report_writes_again() {
     store(folder.path(), "slower", around(103_000));
     let same = run("compare base/report.json base/report.json");
     assert_eq!(same.status.code(), Some(0), "{}{}", stdout(&same), stderr(&same));
+    assert!(stdout(&same).contains(ONE_PAIR), "{}", stdout(&same));
     assert!(last_line(&same).starts_with("PASS 0 worse, 0 better, 4 same"), "{}", last_line(&same));
     let worse = run("compare base/report.json slower/report.json --json");
     assert_eq!(worse.status.code(), Some(1), "{}", stderr(&worse));
     let rows: serde_json::Value = serde_json::from_str(&stdout(&worse)).unwrap();
     assert_eq!(rows["rows"][0]["outcome"]["is"], "worse");
+    assert_eq!(rows["caveat"], ONE_PAIR);
+    let twice = "compare base/report.json slower/report.json base/report.json slower/report.json";
+    assert!(!stdout(&run(twice)).contains(ONE_PAIR));
     let patient = run("compare base/report.json slower/report.json --threshold 5");
     assert_eq!(patient.status.code(), Some(0), "{}", stdout(&patient));
     let odd = run("compare base/report.json base/report.json slower/report.json");
