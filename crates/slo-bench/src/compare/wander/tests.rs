@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 use super::super::tests::sections;
 use super::*;
-use crate::compare::{Comparison, Outcome, Tolerance, compare};
+use crate::compare::{Comparison, Outcome, Side, Tolerance, compare, compare_with_bases};
 use crate::recorder::Recorder;
 
 /// Samples of a run.
@@ -88,6 +88,44 @@ fn one_pair_of_a_quiet_machine_finds_a_service_that_is_five_percent_slower() {
             let row = compared(&machine.run(1.0), &machine.run(1.05)).rows.swap_remove(0);
             assert_eq!(row.outcome, Outcome::Worse, "seed {seed}, size {size}: {}", row.words());
         }
+    }
+}
+
+#[test]
+fn what_changes_from_run_to_run_misleads_one_baseline_and_not_five() {
+    const HEADS: u64 = 40;
+    let (mut by_one, mut by_five) = (0, 0);
+    for seed in 0..HEADS {
+        // Steady while it is measured, and another 3 % at each start.
+        let mut machine = Machine::new(seed, 1e9, 0.03);
+        let runs = [(); 6].map(|()| {
+            machine.level = machine.size * machine.normal();
+            sections(machine.run(1.0))
+        });
+        let bases: Vec<Side<'_>> = runs[1..].iter().map(|run| &run[..]).collect();
+        let is_alarm = |bases: &[Side<'_>]| {
+            is_alarm(&compare_with_bases(bases, &runs[0], &Tolerance::default()).unwrap())
+        };
+        by_one += u64::from(is_alarm(&bases[..1]));
+        by_five += u64::from(is_alarm(&bases));
+    }
+    assert!(by_five <= HEADS / 20, "{by_five} of {HEADS}");
+    assert!(by_one > HEADS / 4, "no one run can know: {by_one} of {HEADS}");
+}
+
+#[test]
+fn five_baselines_of_steady_runs_find_a_service_that_is_four_percent_slower() {
+    for seed in 0..10 {
+        let mut machine = Machine::new(seed, 1e9, 0.002);
+        let mut taken = |factor| {
+            machine.level = machine.size * machine.normal();
+            sections(machine.run(factor))
+        };
+        let head = taken(1.04);
+        let bases = [(); 5].map(|()| taken(1.0));
+        let bases: Vec<Side<'_>> = bases.iter().map(|base| &base[..]).collect();
+        let held = compare_with_bases(&bases, &head, &Tolerance::default()).unwrap();
+        assert_eq!(held.rows[0].outcome, Outcome::Worse, "seed {seed}: {}", held.rows[0].words());
     }
 }
 
