@@ -17,7 +17,7 @@ use slo_bench::{
 };
 
 use tally::{COMPARISONS_AN_ALARM, Tally};
-use visits::{PAIRS, Visits, compare_pairs};
+use visits::{PAIRS, Pair, Visits, compare_pairs};
 
 const QUESTION: Question = Question {
     name: "comparison",
@@ -103,6 +103,9 @@ fn slowdowns(options: &Options, session: &Session<'_>) -> anyhow::Result<Section
         };
         let name = format!("{percent} % slower is found at p50");
         section.check(name, judged(session, found, &seen), &seen);
+        let name = format!("{percent} % slower, found at p50 by one pair alone, of {PAIRS}");
+        let found = found_alone(&pairs, &tolerance)?;
+        section.figure(name, found as f64, "comparisons", &visits.measured_on);
         for row in &compared.rows {
             add_ratio(&mut section, &format!("{percent} % slower"), row, &visits.measured_on);
         }
@@ -111,6 +114,17 @@ fn slowdowns(options: &Options, session: &Session<'_>) -> anyhow::Result<Section
     bar.finish_and_clear();
     let samples = visits.plan.iterations;
     Ok(section.close(format!("each by {PAIRS} pairs of {samples} samples a side")))
+}
+
+/// How many of `pairs` find, each by itself, that the median became worse.
+fn found_alone(pairs: &[Pair], tolerance: &Tolerance) -> anyhow::Result<usize> {
+    let mut found = 0;
+    for pair in pairs {
+        let compared = compare_pairs(std::slice::from_ref(pair), tolerance)?;
+        let is_found = |row: &Row| is_of(row, Quantile::P50) && row.outcome == Outcome::Worse;
+        found += usize::from(compared.rows.iter().any(is_found));
+    }
+    Ok(found)
 }
 
 /// By what a slowdown of that share is judged: the default, or less where that would be as large as the slowdown itself
@@ -202,6 +216,15 @@ mod tests {
         assert_eq!(SLOWDOWNS.map(&mut outcome), [const { Outcome::Worse }; 3]);
         assert_eq!(outcome(0.0), Outcome::Same);
         assert_eq!(outcome(0.01), Outcome::Same, "it is there, and too small to matter");
+    }
+
+    #[test]
+    fn each_pair_of_a_steady_workload_finds_a_slowdown_by_itself() {
+        let found = |slowdown: f64| {
+            let pairs = visits::tests::visits().pairs(slowdown).unwrap();
+            found_alone(&pairs, &Tolerance::default()).unwrap()
+        };
+        assert_eq!([0.0, 0.05, 0.1].map(found), [0, PAIRS, PAIRS]);
     }
 
     #[test]
