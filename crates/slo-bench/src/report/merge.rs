@@ -51,9 +51,8 @@ impl Section {
             |one, two| one.name == two.name,
             |one, two| Ok(one.merge(two)),
         )?;
-        for (run, clause) in runs.iter().flat_map(|run| run.clauses.iter().map(move |c| (run, c))) {
-            let name = clause.check_name(run.contract.as_deref().unwrap_or_default());
-            for check in checks.iter_mut().filter(|check| check.name == name) {
+        for check in &mut checks {
+            if let Some((_, clause)) = check.clause(&runs) {
                 check.verdict = clause.verdict.clone();
                 check.detail.clone_from(&clause.seen);
             }

@@ -158,6 +158,16 @@ impl Check {
     pub fn words(&self) -> &str {
         self.verdict.reason().unwrap_or(&self.detail)
     }
+
+    /// The clause whose keeping it tells, with its run: the first of that name, since what a search tries under the same
+    /// contract comes after the run that decides.
+    fn clause<'a>(&self, runs: &'a [Run]) -> Option<(&'a Run, &'a Clause)> {
+        let clauses = runs.iter().flat_map(|run| run.clauses.iter().map(move |of| (run, of)));
+        let is_told = |run: &Run, clause: &Clause| {
+            run.contract.as_deref().is_some_and(|of| clause.check_name(of) == self.name)
+        };
+        clauses.into_iter().find(|(run, clause)| is_told(run, clause))
+    }
 }
 
 impl Run {

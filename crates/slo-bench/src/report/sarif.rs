@@ -1,7 +1,8 @@
 //! The SARIF 2.1.0 face of a report: a rule a clause of a contract, its result at the contract's file; and a rule a section,
 //! with a result for each check that is bad and no clause.
 //!
-//! Checks that hold, or were skipped, and are no clauses are in the other faces.
+//! Checks that hold, or were skipped, and are no clauses are in the other faces. What is no check is no result: a rate that a
+//! search tried and that broke a promise is no error.
 
 use serde_json::{Value, json};
 
@@ -15,15 +16,17 @@ use crate::verdict::Verdict;
 const RESULTS_MAX: usize = 5_000;
 
 pub(super) fn render(report: &Report) -> String {
-    let runs = report.sections.iter().flat_map(|section| &section.runs);
-    let clauses = runs.flat_map(|run| run.clauses.iter().map(move |clause| of_clause(run, clause)));
     let checks = report
         .sections
         .iter()
-        .flat_map(|section| bad_checks(section).map(move |check| of_check(report, section, check)));
+        .flat_map(|section| section.checks.iter().map(move |check| (section, check)));
+    let told = checks.filter_map(|(section, check)| match check.clause(&section.runs) {
+        Some((run, clause)) => Some(of_clause(run, clause, check)),
+        None => check.verdict.is_bad().then(|| of_check(report, section, check)),
+    });
     let mut rules: Vec<Value> = Vec::new();
     let mut results = Vec::new();
-    for (rule, mut result) in clauses.chain(checks).take(RESULTS_MAX) {
+    for (rule, mut result) in told.take(RESULTS_MAX) {
         result["ruleId"] = rule["id"].clone();
         let index = rules.iter().position(|known| known["id"] == rule["id"]).unwrap_or_else(|| {
             rules.push(rule);
@@ -55,16 +58,16 @@ pub(super) fn render(report: &Report) -> String {
     format!("{sarif:#}\n")
 }
 
-/// The rule that a clause is, and its result.
-fn of_clause(run: &Run, clause: &Clause) -> (Value, Value) {
-    let Clause { promise, verdict, seen, .. } = clause;
+/// The rule that a clause is, and what its check says of it.
+fn of_clause(run: &Run, Clause { promise, .. }: &Clause, check: &Check) -> (Value, Value) {
+    let Check { verdict, .. } = check;
     let contract = run.contract.as_deref().unwrap_or(&run.name);
     let rule = json!({
         "id": format!("{contract}/{}", slug(promise)),
         "shortDescription": { "text": format!("{contract}: {promise}") },
         "defaultConfiguration": { "level": "error" },
     });
-    let words = verdict.reason().unwrap_or(seen);
+    let words = check.words();
     let (kind, level) = kind(verdict);
     let file = run.contract_file.as_deref().unwrap_or_default().replace('\\', "/");
     let result = json!({
@@ -72,8 +75,8 @@ fn of_clause(run: &Run, clause: &Clause) -> (Value, Value) {
         "level": level,
         "message": { "text": format!("{verdict}: {}: {promise}? {words} on {}", run.name, run.measured_on) },
         "locations": [{ "physicalLocation": at(&file) }],
-        // The same clause of the same workload is the same finding in every run.
-        "partialFingerprints": { "clause/v1": slug(&format!("{} {} {promise}", run.name, run.n)) },
+        // The same clause of one contract, of the same run, is the same finding in every report.
+        "partialFingerprints": { "clause/v2": slug(&format!("{contract} {} {promise}", run.title())) },
     });
     (rule, result)
 }
@@ -99,18 +102,6 @@ fn of_check(report: &Report, section: &Section, check: &Check) -> (Value, Value)
         "partialFingerprints": { "check/v1": slug(&format!("{} {name}", section.name)) },
     });
     (rule, result)
-}
-
-/// Checks that stand in the way of a pass and say something that no clause says.
-fn bad_checks(section: &Section) -> impl Iterator<Item = &Check> {
-    let is_clause = |check: &Check| {
-        let names = section.runs.iter().flat_map(|run| {
-            let contract = run.contract.as_deref().unwrap_or_default();
-            run.clauses.iter().map(move |clause| clause.check_name(contract))
-        });
-        names.into_iter().any(|name| name == check.name)
-    };
-    section.checks.iter().filter(move |check| check.verdict.is_bad() && !is_clause(check))
 }
 
 /// Only a failure has a level: the others are no statement against the code.

@@ -30,6 +30,21 @@ fn awkward() -> Report {
     report
 }
 
+/// The name of the check of the first clause of a section.
+fn clause_name(section: &Section) -> String {
+    let run = &section.runs[0];
+    run.clauses[0].check_name(run.contract.as_deref().unwrap())
+}
+
+/// A report whose only check is that of a clause, which is broken.
+fn under_contract() -> Report {
+    let mut report = report();
+    let section = &mut report.sections[0];
+    section.checks.clear();
+    section.check(clause_name(section), Verdict::Fail, "0.099 ms");
+    report
+}
+
 fn faces() -> BTreeMap<String, String> {
     let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><title>lanes</title></svg>";
     let beside = |name: &str| (name == TIMELINE).then(|| svg.to_owned());
@@ -114,9 +129,14 @@ fn junit_counts_each_verdict_once_and_names_every_check() {
 fn sarif_points_at_the_file_of_each_clause_and_knows_it_again() {
     let sarif = json("report.sarif");
     assert_eq!(sarif["version"], "2.1.0");
-    let run = &sarif["runs"][0];
-    let results = &run["results"].as_array().unwrap()[..4];
-    for result in results {
+    let of = |report: &Report| -> Vec<Value> {
+        let sarif: Value = serde_json::from_str(&sarif::render(report)).unwrap();
+        sarif["runs"][0]["results"].as_array().unwrap().clone()
+    };
+    let report = under_contract();
+    let results = [of(&report), of(&report.clone())].concat();
+    assert_eq!(results.len(), 2);
+    for result in &results {
         assert_eq!(result["ruleId"], "thermodynamic-h100/p99-0-06-ms");
         assert_eq!(result["ruleIndex"], 0, "the same clause of the same contract is one rule");
         assert_eq!((&result["kind"], &result["level"]), (&"fail".into(), &"error".into()));
@@ -124,34 +144,70 @@ fn sarif_points_at_the_file_of_each_clause_and_knows_it_again() {
         assert_eq!(place["artifactLocation"]["uri"], "contracts/thermodynamic-h100.toml");
         assert_eq!(result["partialFingerprints"], results[0]["partialFingerprints"]);
     }
+    let changes: [fn(&mut Run); 4] = [
+        |run| run.contract = Some("another".to_owned()),
+        |run| run.load = Load::Closed,
+        |run| run.n = 901,
+        |run| run.clauses[0].promise = "p50 < 0.06 ms".to_owned(),
+    ];
+    for change in changes {
+        let mut other = report.clone();
+        let section = &mut other.sections[0];
+        change(&mut section.runs[0]);
+        section.checks[0].name = clause_name(section);
+        assert_ne!(of(&other)[0]["partialFingerprints"], results[0]["partialFingerprints"]);
+    }
+}
+
+#[test]
+fn what_a_search_tried_is_no_result_of_sarif_and_no_verdict_of_a_merged_report() {
+    let mut report = under_contract();
+    let section = &mut report.sections[0];
+    let mut tried = section.runs[0].clone();
+    tried.name = "thermodynamic, device, tried".to_owned();
+    section.runs[0].clauses[0].verdict = Verdict::Pass;
+    section.checks[0].verdict = Verdict::Pass;
+    section.runs.push(tried);
+    let sarif: Value = serde_json::from_str(&sarif::render(&report)).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let levels: Vec<_> = results.iter().map(|r| (&r["kind"], &r["level"])).collect();
+    assert_eq!(levels, [(&"pass".into(), &"none".into())], "a report that passes has no error");
+    let [one, two] = [report.clone(), report].map(|mut report| {
+        let clauses = &mut report.sections[0].runs[0].clauses;
+        clauses[0].evidence =
+            Evidence::Throughput { limit_hz: 1.0, measured_hz: 1.5, samples: 1000 };
+        report
+    });
+    let merged = one.merge(two).unwrap();
+    assert_eq!(merged.sections[0].checks[0].verdict, Verdict::Pass);
 }
 
 #[test]
 fn sarif_has_a_rule_a_section_and_says_which_of_its_checks_stand_in_the_way() {
     let mut report = awkward();
     // What a clause says already is not said again.
-    let run = &report.sections[0].runs[0];
-    let name = run.clauses[0].check_name(run.contract.as_deref().unwrap());
-    report.sections[0].check(name, Verdict::Fail, "");
+    let name = clause_name(&report.sections[0]);
+    report.sections[0].check(name, Verdict::Fail, "0.099 ms");
     let sarif: Value = serde_json::from_str(&sarif::render(&report)).unwrap();
     let run = &sarif["runs"][0];
     let rules: Vec<_> =
         run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
-    assert_eq!(rules, ["thermodynamic-h100/p99-0-06-ms", "contract", "a-b-c"]);
-    let results = &run["results"].as_array().unwrap()[4..];
+    assert_eq!(rules, ["contract", "thermodynamic-h100/p99-0-06-ms", "a-b-c"]);
+    let results = run["results"].as_array().unwrap();
     let seen: Vec<_> = results
         .iter()
         .map(|result| (result["ruleIndex"].as_u64().unwrap(), &result["kind"], &result["level"]))
         .collect();
     let (fail, open) = (Value::from("fail"), Value::from("open"));
     let (error, none) = (Value::from("error"), Value::from("none"));
-    assert_eq!(seen, [(1, &fail, &error), (2, &open, &none), (2, &open, &none)]);
+    let expected = [(0, &fail, &error), (1, &fail, &error), (2, &open, &none), (2, &open, &none)];
+    assert_eq!(seen, expected);
     let text = results[0]["message"]["text"].as_str().unwrap();
     assert!(text.starts_with("FAIL: p99 | below: 0.099 ms"), "{text}");
-    let place = &results[1]["locations"][0];
+    let place = &results[2]["locations"][0];
     assert_eq!(place["physicalLocation"]["artifactLocation"]["uri"], "report.json");
     assert_eq!(place["logicalLocations"][0]["fullyQualifiedName"], "a<b & \"c\"/few");
-    assert_ne!(results[1]["partialFingerprints"], results[2]["partialFingerprints"]);
+    assert_ne!(results[2]["partialFingerprints"], results[3]["partialFingerprints"]);
 }
 
 #[test]
