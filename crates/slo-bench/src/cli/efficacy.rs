@@ -128,7 +128,14 @@ fn promise(section: &mut Section, contract: &Contract, all: &[Tried]) -> crate::
             (Verdict::invalid(format!("its trial failed: {error}")), String::new())
         }
         Some((_, Ok(efficacy))) => {
-            (efficacy.judge(gain_min), format!("{}: {}", promised.name(), words(efficacy)))
+            let verdict = match efficacy.judge(gain_min) {
+                // A section may leave out what has no room to gain; whoever promised it was wrong.
+                Verdict::Skipped { reason } => Verdict::invalid(format!(
+                    "cannot be kept by any launch: {reason}; lower gain_min"
+                )),
+                verdict => verdict,
+            };
+            (verdict, format!("{}: {}", promised.name(), words(efficacy)))
         }
     };
     let name = format!("{}: tuned more than {gain_min} times as fast as generic", contract.name);
@@ -193,15 +200,14 @@ fn words(efficacy: &Efficacy) -> String {
     let Some(gain) = efficacy.gain else {
         return "too short for the timer to compare".to_owned();
     };
-    let gained = format!("{:.2} times as fast, at least {:.2}", gain.ratio, gain.lower);
     match efficacy.roofline {
         Some(roofline) if efficacy.rules_out(TIMES) => {
             let percent = 100.0 * roofline.share(efficacy.baseline_us);
             format!(
-                "{gained} (its baseline is at {percent:.0} % of the roofline: {TIMES} is out of reach)"
+                "{gain} (its baseline is at {percent:.0} % of the roofline: {TIMES} is out of reach)"
             )
         }
-        _ => gained,
+        _ => gain.to_string(),
     }
 }
 
@@ -232,14 +238,20 @@ mod tests {
 
     #[test]
     fn a_gain_is_claimed_by_its_bound_and_not_by_its_ratio() {
-        let clear = efficacy(500.0, Gain { ratio: 2.2, lower: 2.1 });
+        let clear = efficacy(500.0, Gain { ratio: 2.2, lower: 2.1, upper: 2.3 });
         assert_eq!(clear.judge(TIMES), Verdict::Pass);
-        assert_eq!(words(&clear), "2.20 times as fast, at least 2.10");
-        let unclear = efficacy(500.0, Gain { ratio: 2.2, lower: 1.9 });
-        let reason = "2.20 times as fast, but shown to be at least 1.90 only";
-        assert_eq!(unclear.judge(TIMES), Verdict::inconclusive(reason));
-        let less = efficacy(500.0, Gain { ratio: 1.95, lower: 1.9 });
-        assert_eq!(less.judge(TIMES), Verdict::Fail);
+        assert_eq!(words(&clear), "2.20 times as fast, at least 2.10, at most 2.30");
+        for (ratio, words) in [(2.01, "2.01"), (1.99, "1.99")] {
+            let unclear = efficacy(500.0, Gain { ratio, lower: 1.9, upper: 2.1 });
+            let reason = format!(
+                "{words} times as fast, at least 1.90, at most 2.10: more than 2 is neither shown nor ruled out"
+            );
+            assert_eq!(unclear.judge(TIMES), Verdict::inconclusive(reason));
+        }
+        for upper in [1.99, 2.0] {
+            let less = efficacy(500.0, Gain { ratio: 1.95, lower: 1.9, upper });
+            assert_eq!(less.judge(TIMES), Verdict::Fail);
+        }
         let few = Efficacy { blocks: BLOCKS_MIN - 1, ..clear.clone() };
         assert_eq!(
             few.judge(TIMES),
@@ -252,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_baseline_at_the_roofline_is_told_as_such_and_fails_nothing() {
-        let near = efficacy(125.0, Gain { ratio: 1.1, lower: 1.05 });
+        let near = efficacy(125.0, Gain { ratio: 1.1, lower: 1.05, upper: 1.15 });
         assert!(near.rules_out(TIMES));
         let told = "(its baseline is at 80 % of the roofline: 2 is out of reach)";
         assert!(words(&near).ends_with(told), "{}", words(&near));
@@ -264,7 +276,7 @@ mod tests {
         let shares: Vec<_> = section.figures.iter().filter(|figure| figure.unit == "%").collect();
         assert!(shares.iter().all(|figure| figure.measured_on == "calculated for here"));
         assert_eq!(shares.len(), 2);
-        let far = efficacy(201.0, Gain { ratio: 1.1, lower: 1.05 });
+        let far = efficacy(201.0, Gain { ratio: 1.1, lower: 1.05, upper: 1.15 });
         assert!(!far.rules_out(TIMES));
         assert_eq!(far.judge(TIMES), Verdict::Fail);
     }
@@ -286,7 +298,8 @@ mod tests {
 
     #[test]
     fn what_a_contract_promises_is_judged_by_the_trial_of_its_kernel() {
-        let of = |lower| Ok(efficacy(500.0, Gain { ratio: lower + 0.1, lower }));
+        let gain = |lower| Gain { ratio: lower + 0.1, lower, upper: lower + 0.2 };
+        let of = |lower| Ok(efficacy(500.0, gain(lower)));
         let contract = contract("", "");
         let name = "a: tuned more than 2 times as fast as generic";
         for (lower, verdict) in [(2.1, Verdict::Pass), (1.5, Verdict::Fail)] {
@@ -296,6 +309,12 @@ mod tests {
             assert_eq!((check.name.as_str(), check.verdict), (name, verdict));
             assert!(check.detail.starts_with("evolve_resident: "), "{}", check.detail);
         }
+        // At the roofline a promise is no less broken by a choice that is slower than the baseline.
+        let slower = Gain { ratio: 0.9, lower: 0.85, upper: 0.95 };
+        let near = [(TrialName::Evolve, Ok(efficacy(125.0, slower)))];
+        let reason = "cannot be kept by any launch: its baseline is at 80 % of the roofline, which leaves no room for 2 \
+            times; lower gain_min";
+        assert_eq!(judged(&contract, &near).unwrap().verdict, Verdict::invalid(reason));
         let lost = [(TrialName::Evolve, Err("the device is lost".to_owned()))];
         let verdict = judged(&contract, &lost).unwrap().verdict;
         assert_eq!(verdict, Verdict::invalid("its trial failed: the device is lost"));
@@ -324,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_chart_marks_the_fresh_times_and_no_choice_where_there_is_none() {
-        let mut tried = efficacy(500.0, Gain { ratio: 2.5, lower: 2.4 });
+        let mut tried = efficacy(500.0, Gain { ratio: 2.5, lower: 2.4, upper: 2.6 });
         let marks = |efficacy: &Efficacy| {
             let marks = chart(efficacy, "here").marks.into_iter();
             marks.map(|mark| (mark.name, mark.value)).collect::<Vec<_>>()
@@ -338,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_wrong_configuration_in_the_search_fails_the_trial() {
-        let mut wrong = efficacy(500.0, Gain { ratio: 3.0, lower: 2.9 });
+        let mut wrong = efficacy(500.0, Gain { ratio: 3.0, lower: 2.9, upper: 3.1 });
         wrong.counts.wrong = 1;
         let mut section = Section::new("efficacy");
         add(&mut section, &wrong, "here");

@@ -73,8 +73,8 @@ pub struct Efficacy {
 }
 
 impl Efficacy {
-    /// Whether the choice is shown to be more than `times` as fast as the baseline. Fails only where the ratio itself is not
-    /// more and the roofline leaves room for it; where it leaves none there is nothing to judge.
+    /// Whether the choice is shown to be more than `times` as fast as the baseline. Fails only where it is shown not to
+    /// be; where the roofline leaves no room for it there is nothing to judge.
     pub fn judge(&self, times: f64) -> Verdict {
         let gain = self.gain.filter(|_| self.blocks >= BLOCKS_MIN);
         match (gain, self.roofline) {
@@ -83,11 +83,10 @@ impl Efficacy {
                 "its baseline is at {:.0} % of the roofline, which leaves no room for {times} times",
                 100.0 * roofline.share(self.baseline_us)
             )),
-            (Some(gain), _) if gain.ratio > times => Verdict::inconclusive(format!(
-                "{:.2} times as fast, but shown to be at least {:.2} only",
-                gain.ratio, gain.lower
+            (Some(gain), _) if gain.upper <= times => Verdict::Fail,
+            (Some(gain), _) => Verdict::inconclusive(format!(
+                "{gain}: more than {times} is neither shown nor ruled out"
             )),
-            (Some(_), _) => Verdict::Fail,
             (None, _) if self.blocks < BLOCKS_MIN => Verdict::inconclusive(format!(
                 "{} blocks decide nothing, a claim rests on {BLOCKS_MIN}",
                 self.blocks

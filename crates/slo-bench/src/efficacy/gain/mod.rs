@@ -1,8 +1,10 @@
-//! A ratio of two times from paired blocks, and a bound below it.
+//! A ratio of two times from paired blocks, and a bound on either side of it.
 //!
-//! Pure. The bound is that of a circular block bootstrap (Politis and Romano, A circular block-resampling procedure for
+//! Pure. The bounds are those of a circular block bootstrap (Politis and Romano, A circular block-resampling procedure for
 //! stationary data, 1992) of the median of the blocks' log ratios. As few whole stretches as a run holds tell little of
-//! the spread, so the distance of the bound is widened as Student's is for as many degrees of freedom.
+//! the spread, so the distance of a bound is widened as Student's is for as many degrees of freedom.
+
+use std::fmt::{Display, Formatter};
 
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
@@ -13,12 +15,14 @@ pub struct Gain {
     pub ratio: f64,
     /// The true ratio lies above this with a confidence of 95 %, one-sided.
     pub lower: f64,
+    /// The true ratio lies below this with a confidence of 95 %, one-sided.
+    pub upper: f64,
 }
 
-/// The chance that the bound lies above the truth.
+/// The chance that the truth lies beyond a bound.
 const RISK: f64 = 0.05;
 
-/// Resamples: the rank of the bound among them is exact to a tenth of a percent of them.
+/// Resamples: the rank of a bound among them is exact to a tenth of a percent of them.
 const RESAMPLES: usize = 2000;
 
 /// With fewer blocks there is no spread to speak of.
@@ -26,20 +30,27 @@ const BLOCKS_MIN: usize = 8;
 
 impl Gain {
     /// The gain in blocks of a baseline's and a choice's times, in one unit; `None` for fewer than 8 blocks, and where a
-    /// time is not above zero. The same blocks and seed give the same bound.
+    /// time is not above zero. The same blocks and seed give the same bounds.
     pub fn of(blocks: &[[f64; 2]], seed: u64) -> Option<Self> {
         let logs = blocks.iter().map(|[baseline, choice]| (baseline / choice).ln());
         let logs: Vec<f64> = logs.collect();
         let usable = blocks.len() >= BLOCKS_MIN && logs.iter().all(|log| log.is_finite());
         usable.then(|| {
-            let (middle, lower) = bound(&logs, seed);
-            Self { ratio: middle.exp(), lower: lower.exp() }
+            let [lower, middle, upper] = bounds(&logs, seed);
+            Self { ratio: middle.exp(), lower: lower.exp(), upper: upper.exp() }
         })
     }
 }
 
-/// The median of `values` and a bound below what it estimates.
-fn bound(values: &[f64], seed: u64) -> (f64, f64) {
+impl Display for Gain {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { ratio, lower, upper } = self;
+        write!(formatter, "{ratio:.2} times as fast, at least {lower:.2}, at most {upper:.2}")
+    }
+}
+
+/// The median of `values` between a bound below and one above what it estimates.
+fn bounds(values: &[f64], seed: u64) -> [f64; 3] {
     let len = values.len();
     let stretch = stretch(len);
     let mut order: Vec<usize> = (0..len).collect();
@@ -63,9 +74,10 @@ fn bound(values: &[f64], seed: u64) -> (f64, f64) {
         .collect();
     medians.sort_by(f64::total_cmp);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to RESAMPLES")]
-    let low = medians[(RISK * RESAMPLES as f64) as usize];
+    let beyond = (RISK * RESAMPLES as f64) as usize;
     let middle = median_of_counts(&sorted, &vec![1; len]);
-    (middle, middle - widening(len, stretch) * (middle - low))
+    let wide = |end: f64| middle + widening(len, stretch) * (end - middle);
+    [wide(medians[beyond]), middle, wide(medians[RESAMPLES - 1 - beyond])]
 }
 
 /// Blocks that are drawn together, so that what lasts over several is in the resamples as well: the cube root, which is
@@ -78,7 +90,7 @@ fn stretch(len: usize) -> usize {
     side
 }
 
-/// What the bound's distance is multiplied by.
+/// What a bound's distance is multiplied by.
 fn widening(len: usize, stretch: usize) -> f64 {
     let share = stretch as f64 / len as f64;
     let normal = Normal::standard().inverse_cdf(1.0 - RISK);
