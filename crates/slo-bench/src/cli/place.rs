@@ -82,11 +82,11 @@ impl Place {
     /// place two hosts.
     ///
     /// # Errors
-    /// If a GPU cannot be used.
-    pub fn all(&self) -> gpu_core::Result<Vec<Device>> {
+    /// If a GPU cannot be used, with what to do about it.
+    pub fn all(&self) -> anyhow::Result<Vec<Device>> {
         let others = match (self.choice, self.device.backend()) {
             (DeviceChoice::Auto, BackendKind::Cuda) => {
-                (1..Device::cuda_count()?).map(Device::cuda).collect::<Result<_, _>>()?
+                (1..Device::cuda_count()?).map(beside_the_first).collect::<Result<_, _>>()?
             }
             (DeviceChoice::Cuda(_), _) => Vec::new(),
             (DeviceChoice::Simulated(seed), _) => {
@@ -121,6 +121,15 @@ impl PlaceArgs {
     }
 }
 
+/// The GPU of that ordinal, which nobody asked for by name.
+fn beside_the_first(ordinal: u32) -> anyhow::Result<Device> {
+    Device::cuda(ordinal).with_context(|| {
+        format!(
+            "all GPUs are used, and cuda:{ordinal} cannot be; --device cuda:0 uses the first alone"
+        )
+    })
+}
+
 fn parse_device(text: &str) -> Result<DeviceChoice, String> {
     let number = |text: &str| text.parse::<u64>().ok();
     let choice = match text.split_once(':') {
@@ -150,6 +159,14 @@ mod tests {
             assert_eq!(first.backend(), second.backend());
             assert_ne!(first.id(), second.id());
         }
+    }
+
+    #[test]
+    fn a_gpu_that_cannot_be_used_is_named_with_the_way_around_it() {
+        let error = beside_the_first(u32::MAX).unwrap_err();
+        let words = "all GPUs are used, and cuda:4294967295 cannot be; --device cuda:0 uses the first alone";
+        assert_eq!(error.to_string(), words);
+        assert!(error.chain().nth(1).is_some(), "and why not: {error:?}");
     }
 
     #[test]
