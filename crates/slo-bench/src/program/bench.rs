@@ -170,9 +170,14 @@ fn tuned(
     names: &[TrialName],
     only: Option<Reference>,
 ) -> anyhow::Result<Section> {
-    let asked = |contract: &&Contract| only.is_none_or(|of| contract.workload == of.name());
-    let contracts: Vec<_> = setup.contracts.contracts.iter().filter(asked).cloned().collect();
+    let contracts = about(&setup.contracts.contracts, only);
     efficacy(&setup.session, &Trials { names, blocks: amount.blocks, contracts: &contracts })
+}
+
+/// The contracts of that workload, or of all.
+fn about(contracts: &[Contract], only: Option<Reference>) -> Vec<Contract> {
+    let is_asked = |contract: &&Contract| only.is_none_or(|of| contract.workload == of.name());
+    contracts.iter().filter(is_asked).cloned().collect()
 }
 
 fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {
@@ -194,4 +199,29 @@ fn pipeline(setup: &Setup<'_>) -> anyhow::Result<Section> {
     overlap(setup, &mut section)?;
     frame_stream::add(setup, &mut section)?;
     Ok(section.close(format!("{frames} frames, filled and checked by the host as they flow")))
+}
+
+#[cfg(test)]
+mod tests {
+    use slo_bench::WORKLOADS;
+
+    use super::*;
+
+    #[test]
+    fn a_workload_that_is_asked_for_is_judged_by_its_own_contracts_only() {
+        let of = |workload: &str| {
+            let text = format!(
+                "name = \"{workload}\"\nworkload = \"{workload}\"\ndevice = \"host\"\nn = 900\niterations = 500\n\
+                 [limits_ms]\np99 = 1\n"
+            );
+            Contract::parse(&text, std::path::Path::new("a.toml"), WORKLOADS).unwrap()
+        };
+        let contracts = ["frame", "thermodynamic"].map(of);
+        let names = |only: Option<&str>| {
+            let only = only.map(|name| Reference::find(name).unwrap());
+            about(&contracts, only).into_iter().map(|contract| contract.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Some("thermodynamic")), ["thermodynamic"]);
+        assert_eq!(names(None), ["frame", "thermodynamic"]);
+    }
 }
