@@ -83,7 +83,8 @@ fn write_section(out: &mut String, section: &Section) -> std::fmt::Result {
         }
     }
     for chart in &section.charts {
-        writeln!(out, "\nChart in {PAGE}: {}, on {}", chart.title, chart.measured_on)?;
+        let (title, place) = (cell(&chart.title), cell(&chart.measured_on));
+        writeln!(out, "\nChart in {PAGE}: {title}, on {place}")?;
     }
     for file in &section.files {
         let shown = if file.ends_with(".svg") { "!" } else { "" };
@@ -115,7 +116,7 @@ fn write_runs(out: &mut String, runs: &[Run]) -> std::fmt::Result {
         writeln!(out, "\nContract {}:\n", cell(name))?;
         for clause in &run.clauses {
             let Clause { promise, verdict, seen, .. } = clause;
-            writeln!(out, "- {verdict}: {promise}? {}", verdict.reason().unwrap_or(seen))?;
+            writeln!(out, "- {verdict}: {promise}? {}", cell(verdict.reason().unwrap_or(seen)))?;
         }
     }
     Ok(())
@@ -184,7 +185,7 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// Text that stays inside its cell.
+/// Text that stays inside its cell, or on its line.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

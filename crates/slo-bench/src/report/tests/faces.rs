@@ -96,6 +96,24 @@ fn markdown_names_a_chart_and_where_it_is_drawn() {
 }
 
 #[test]
+fn markdown_keeps_words_on_the_line_of_their_chart_and_their_clause() {
+    let mut report = report();
+    let section = &mut report.sections[0];
+    section.runs[0].clauses[0].seen = "late\n# by | far".to_owned();
+    let Chart { x, y, .. } = drawn();
+    let mut chart = Chart::new("busy\n# so", "here | there\n# now", x, y);
+    chart.line("one", [(0.0, Some(1.0))]);
+    section.chart(chart);
+    let text = report.to_markdown();
+    for line in [
+        "Chart in report.html: busy # so, on here \\| there # now",
+        "- FAIL: p99 < 0.06 ms? late # by \\| far",
+    ] {
+        assert!(text.lines().any(|have| have == line), "{line}: {text}");
+    }
+}
+
+#[test]
 fn junit_counts_each_verdict_once_and_names_every_check() {
     let text = &faces()["report.junit.xml"];
     let document = Document::parse(text).unwrap();
