@@ -118,9 +118,11 @@ impl Chart {
         }
     }
 
-    /// Adds a height that the lines are held against.
+    /// Adds a height that the lines are held against, if it is finite.
     pub fn mark(&mut self, name: impl Into<String>, value: f64) {
-        self.marks.push(Mark { name: name.into(), value: rounded(value) });
+        if value.is_finite() {
+            self.marks.push(Mark { name: name.into(), value: rounded(value) });
+        }
     }
 }
 
@@ -187,6 +189,15 @@ mod tests {
         let sliced = chart(240, |i| (i % 4 == 0).then_some(8.0)).lines.remove(0);
         assert_eq!(sliced.values[..2], [(0.5, Some(8.0)), (2.5, None)]);
         assert!(chart(50, |_| None).lines.is_empty(), "nothing was told: no line");
+    }
+
+    #[test]
+    fn a_height_that_is_nowhere_is_left_out_and_the_chart_can_be_read_back() {
+        let mut chart = chart(1, |_| Some(1.0));
+        [f64::NAN, f64::INFINITY, 2.0].into_iter().for_each(|value| chart.mark("limit", value));
+        assert_eq!(chart.marks, [Mark { name: "limit".to_owned(), value: 2.0 }]);
+        let text = serde_json::to_string(&chart).unwrap();
+        assert_eq!(serde_json::from_str::<Chart>(&text).unwrap(), chart, "{text}");
     }
 
     #[test]

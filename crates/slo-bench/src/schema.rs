@@ -23,6 +23,11 @@ pub(crate) fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<Stri
                 let mut all = value.as_array().into_iter().flatten();
                 all.find_map(|item| misfit(root, &schema["items"], item))
             }
+            "prefixItems" => {
+                let inner = schema["prefixItems"].as_array().unwrap().iter();
+                let mut pairs = inner.zip(value.as_array().into_iter().flatten());
+                pairs.find_map(|(inner, item)| misfit(root, inner, item))
+            }
             "properties" => {
                 let mut known = schema["properties"].as_object().unwrap().iter();
                 known.find_map(|(key, inner)| misfit(root, inner, value.get(key)?))
@@ -34,7 +39,7 @@ pub(crate) fn misfit(root: &Value, schema: &Value, value: &Value) -> Option<Stri
         }
         let fits = match keyword.as_str() {
             "$schema" | "$defs" | "title" | "description" | "default" => true,
-            "$ref" | "items" | "properties" => true,
+            "$ref" | "items" | "prefixItems" | "properties" => true,
             // Other readers check patterns; ours are about forms that have a type of their own here.
             "pattern" => value.is_string(),
             "const" => schema["const"] == *value,

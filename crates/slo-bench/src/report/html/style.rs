@@ -28,7 +28,7 @@ figure text{fill:var(--text);font:12px system-ui,sans-serif}
 .line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}
 .l0{color:var(--l0)}.l1{color:var(--l1);stroke-dasharray:7 4}.l2{color:var(--l2);stroke-dasharray:2 4}.l3{color:var(--l3);stroke-dasharray:10 4 2 4}.l4{color:var(--l4)}.l5{color:var(--l5);stroke-dasharray:7 4}.l6{color:var(--l6);stroke-dasharray:2 4}
 .dots{fill:currentColor;stroke:currentColor;stroke-width:1.5;stroke-dasharray:none}
-.mark{fill:none;stroke:var(--text);stroke-width:1.4}.m0{stroke-dasharray:5 3}.m1{stroke-dasharray:1.5 2.5}.m2{stroke-dasharray:9 3 2 3}
+.mark{fill:none;stroke:var(--text);stroke-width:1.4;stroke-dasharray:5 3}figure .number{font-weight:700;stroke:var(--page);stroke-width:4;paint-order:stroke}
 .grid{stroke:var(--line)}.curve{fill:none;stroke:var(--accent);stroke-width:1.8}.bars{fill:var(--accent)}
 .interval{stroke:var(--text);stroke-width:1.2}.kept{stroke:var(--good);stroke-width:2.5}.broken{stroke:var(--bad);stroke-width:2.5}.undecided{stroke:var(--open);stroke-width:2.5}
 .figures li{display:grid;grid-template-columns:1fr max-content;gap:0 1rem;padding:.25rem 0;border-bottom:1px solid var(--line)}

@@ -79,6 +79,7 @@ fn a_report_fits_the_schema_that_is_shipped_and_a_changed_one_does_not() {
         ("/sections/1/charts/0/y", "scale", Value::from("square")),
         ("/sections/1/charts/0/lines/0", "dashes", Value::from("long")),
         ("/sections/1/charts/0/lines/0", "values", serde_json::json!([[1.0]])),
+        ("/sections/1/charts/0/lines/0", "values", serde_json::json!([[null, 1.0]])),
         ("/sections/1/charts/0/marks/0", "value", Value::Null),
         ("/sections/1/charts/0/marks/0", "dashes", Value::from("long")),
     ] {

@@ -1,7 +1,7 @@
 //! A chart of a section: its lines, and the heights that they are held against.
 //!
-//! A line is told from another by its colour, and without colours by its dashes and the shape of its dots. Where nothing
-//! was told, it has a gap.
+//! A line is told from another by its colour, and without colours by its dashes and the shape of its dots; a height by its
+//! number. Where nothing was told, a line has a gap.
 
 use std::fmt::{Result, Write as _};
 
@@ -21,8 +21,9 @@ const SHAPES: [&str; 7] = [
     "m0 3.6l3.4-6h-6.8z",
     "m-2.7-2.7l5.4 5.4m0-5.4l-5.4 5.4",
 ];
-/// Dashes of heights.
-const MARKS: usize = 3;
+/// Numbers of heights stand so far apart that those of near heights do not touch, this many before the first place again.
+const NUMBERS: usize = 12;
+const APART: f64 = 20.0;
 /// A line of more points has dots at about so many of them.
 const DOTS: usize = 6;
 
@@ -41,8 +42,10 @@ pub(in super::super) fn lines(out: &mut String, chart: &Chart) -> Result {
     super::horizontal_ticks(out, ticks(y))?;
     let marks = heights(chart);
     for (index, (value, _)) in marks.iter().enumerate() {
-        let (class, at) = (index % MARKS, y.at(*value));
-        writeln!(out, "<path class=\"mark m{class}\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/>")?;
+        let at = y.at(*value);
+        writeln!(out, "<path class=\"mark\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/>")?;
+        let place = (RIGHT - APART * (index % NUMBERS) as f64, at + 4.0);
+        writeln!(out, "{}", numeral(index, place))?;
     }
     for (index, line) in chart.lines.iter().enumerate() {
         let points: Vec<_> = placed(line, chart)
@@ -63,11 +66,18 @@ fn write_legend(out: &mut String, chart: &Chart, heights: &[(f64, Vec<&str>)]) -
     let lines = chart.lines.iter().enumerate();
     let lines = lines.map(|(index, line)| (swatch(index), line.name.clone()));
     let heights = heights.iter().enumerate().map(|(index, (value, names))| {
-        let class = index % MARKS;
         let name = format!("{} {unit}: {}", number(*value), names.join(", "));
-        (format!("<path class=\"mark m{class}\" d=\"M1 6H31\"/>"), name)
+        (format!("<path class=\"mark\" d=\"M1 6H31\"/>{}", numeral(index, (24.0, 10.0))), name)
     });
     super::legend(out, lines.chain(heights))
+}
+
+/// The number of a height, on its line and in the legend, with its right end at a point.
+fn numeral(index: usize, (right, below): (f64, f64)) -> String {
+    let number = index + 1;
+    format!(
+        "<text class=\"number\" x=\"{right}\" y=\"{below:.1}\" text-anchor=\"end\">{number}</text>"
+    )
 }
 
 /// The line number `index` through `points` of the page, with dots that begin at a `shift` of the distance between them,
@@ -216,6 +226,16 @@ mod tests {
         };
         let both = drawn(&chart, looks);
         assert_eq!(both[..3], both[3..], "an entry looks as its line does");
+        for value in [20.0, 40.0, 90.0] {
+            chart.mark(format!("promised {value}"), value);
+        }
+        let numbers = |figure: Node<'_, '_>| {
+            let texts =
+                figure.descendants().filter(|node| node.attribute("class") == Some("number"));
+            texts.map(|node| node.text().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let five = ["1", "2", "3", "4", "5"];
+        assert_eq!(drawn(&chart, numbers), [five, five].concat(), "on its line and in its entry");
     }
 
     #[test]
