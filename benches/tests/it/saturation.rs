@@ -15,6 +15,7 @@ fn on_the_host_every_load_is_right_and_none_is_judged() {
     let report = slo_bench::Report::read(&folder.path().join("out/report.json")).unwrap();
     let names: Vec<_> = report.sections.iter().map(|section| section.name.as_str()).collect();
     assert_eq!(names, ["ceiling", "controls", "services", "calibration"]);
+    assert!(report.sections[1].detail.starts_with("9 loads are right, and not judged: nothing"));
     let (mut right, mut skipped) = (0, 0);
     for check in report.sections.iter().flat_map(|section| &section.checks) {
         match &check.verdict {
@@ -26,5 +27,5 @@ fn on_the_host_every_load_is_right_and_none_is_judged() {
             other => panic!("{}: {other}", check.name),
         }
     }
-    assert_eq!((right, skipped), (2 + 8, 8 + 3 * 4 + 1));
+    assert_eq!((right, skipped), (2 + 9, 9 + 3 * 4 + 1));
 }

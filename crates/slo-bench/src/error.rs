@@ -222,6 +222,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The system starts no more threads.
+    #[error(
+        "no thread can be started: {reason}; ask for fewer services or raise the limit of threads"
+    )]
+    ThreadMissing {
+        /// The system's words.
+        reason: String,
+    },
     /// One of several services of a workload that ran side by side.
     #[error("service {number} of {count}: {reason}")]
     Service {
@@ -281,6 +289,7 @@ impl Error {
             #[cfg(feature = "workloads")]
             Self::ContractWithoutTrial { .. } | Self::Efficacy { .. } => ErrorKind::Invalid,
             Self::OutputUnwritable { .. } => ErrorKind::Unavailable,
+            Self::ThreadMissing { .. } => ErrorKind::Exhausted,
             Self::ContractDuplicate { .. }
             | Self::ContractFolder { .. }
             | Self::ContractKey { .. }

@@ -2,8 +2,10 @@
 
 use slo_bench::chart::{Chart, Quantity};
 use slo_bench::cli::{Gauge, Seen, Session, Watched};
-use slo_bench::saturation::{Channel, Demand, Level, LoadName, SaturationPromise};
+use slo_bench::saturation::{Channel, Demand, Level, LoadName, Saturation, SaturationPromise};
 use slo_bench::{Section, Verdict};
+
+use crate::services::as_shown;
 
 /// Seconds of each level that are left out, and that count.
 const SECONDS: [u32; 2] = [2, 4];
@@ -13,28 +15,39 @@ type Reading = (u32, Vec<Level>);
 
 pub(super) fn section(session: &Session<'_>, gauge: &mut Gauge<'_>) -> anyhow::Result<Section> {
     let mut section = Section::new("calibration");
-    if let Some(reason) = gauge.blindness() {
-        section.check("the curve is drawn", Verdict::skipped(reason), "");
+    if let Some(unseen) = gauge.unseen() {
+        section.check("the curve is drawn", unseen.clone(), "");
         return Ok(section.close(""));
     }
     let promise = SaturationPromise::new(Demand::Memory).lasting(SECONDS[0], SECONDS[1]);
     let mut curve: Vec<Reading> = Vec::new();
     for percent in (10..=100).step_by(10) {
         let what = format!("triad at {percent} % duty");
-        let Watched { fault, seen } = gauge.watch(LoadName::StreamingTriad, percent, &promise)?;
-        let mut kinds = 0;
-        if let Ok(Seen { judged, .. }) = seen {
+        let watched = gauge.watch(LoadName::StreamingTriad, percent, &promise)?;
+        let (verdict, words, judged) = weighed(watched);
+        if let Some(judged) = judged {
             judged.add_figures(&mut section, &what, session.label());
-            kinds = judged.levels.len();
             curve.push((percent, judged.levels));
         }
-        let is_whole = fault.is_none() && kinds > 0;
-        let seen = fault.unwrap_or_else(|| format!("{kinds} kinds of evidence"));
-        section.check(format!("{what}: results are right and evidence is whole"), is_whole, seen);
+        section.check(format!("{what}: results are right and evidence is whole"), verdict, words);
     }
     gauge.keep(&mut section, "calibration", &table(&curve))?;
     section.chart(chart(&curve, session.label()));
     Ok(section.close("ten levels of duty"))
+}
+
+/// What a level of duty comes to, in words, and what was told there if it is sound: a part of the curve.
+fn weighed(Watched { fault, seen }: Watched) -> (Verdict, String, Option<Saturation>) {
+    match (fault, seen) {
+        (Some(fault), _) => (Verdict::Fail, fault, None),
+        (None, Err(unseen)) => (unseen, String::new(), None),
+        (None, Ok(Seen { judged, .. })) => match as_shown(&judged.verdict) {
+            Verdict::Pass => {
+                (Verdict::Pass, format!("{} kinds of evidence", judged.levels.len()), Some(judged))
+            }
+            void => (void, judged.evidence(), None),
+        },
+    }
 }
 
 fn table(curve: &[Reading]) -> String {
@@ -68,7 +81,32 @@ fn chart(curve: &[Reading], label: &str) -> Chart {
 
 #[cfg(test)]
 mod tests {
+    use slo_bench::saturation::Trace;
+
     use super::*;
+
+    #[test]
+    fn only_a_level_with_right_results_and_sound_evidence_is_part_of_the_curve() {
+        let watched = |fault: Option<&str>, verdict| {
+            let trace = Trace {
+                observations: Vec::new(),
+                period: std::time::Duration::from_millis(200),
+                failure: None,
+            };
+            let (words, levels) = (String::new(), Vec::new());
+            let judged =
+                Saturation { verdict, words, is_hollow: false, levels, power_capped_percent: 0.0 };
+            let seen = Ok(Seen { trace, judged });
+            let (verdict, words, judged) = weighed(Watched { fault: fault.map(Into::into), seen });
+            (verdict, words, judged.is_some())
+        };
+        let kinds = "0 kinds of evidence".to_owned();
+        assert_eq!(watched(None, Verdict::Fail), (Verdict::Pass, kinds, true));
+        let wrong = "element 3 is off".to_owned();
+        assert_eq!(watched(Some(&wrong), Verdict::Pass), (Verdict::Fail, wrong.clone(), false));
+        let hot = Verdict::invalid("hot");
+        assert_eq!(watched(None, hot.clone()), (hot, String::new(), false));
+    }
 
     #[test]
     fn each_kind_of_evidence_is_a_line_over_duty() {

@@ -14,5 +14,9 @@ pub(super) fn section(options: &Options, gauge: &mut Gauge<'_>) -> anyhow::Resul
             if control.saturates { options.seconds_busy() } else { options.seconds_short() };
         gauge.control(&mut section, control, seconds)?;
     }
-    Ok(section.close(format!("{} loads judged as they should be", Control::ALL.len())))
+    let count = Control::ALL.len();
+    Ok(section.close(match gauge.blindness() {
+        None => format!("{count} loads judged as they should be"),
+        Some(reason) => format!("{count} loads are right, and not judged: {reason}"),
+    }))
 }

@@ -34,15 +34,17 @@ pub(super) fn section(
         for services in COUNTS {
             let name = format!("{} by {services}", workload.name());
             let subject = Subject { workload, n: workload.n() };
-            let terms = &SaturationTerms { services, promise };
+            let terms = &SaturationTerms { services, promise, rate_hz_min: None };
             let serving = Serving { name: &name, subject, terms };
             let frames = &|| Ok(Box::new(Formula::unlimited()) as _);
-            let (verdict, seen) = match gauge.services(&mut section, &serving, frames)? {
-                Ok(carried) => {
+            let (verdict, seen) = match gauge.services(&mut section, &serving, frames) {
+                Ok(Ok(carried)) => {
                     readings.push(reading(workload.name(), services, &carried));
                     (as_shown(&carried.judged.verdict), carried.judged.evidence())
                 }
-                Err(reason) => (Verdict::skipped(reason), String::new()),
+                Ok(Err(unseen)) => (unseen, String::new()),
+                // One of them is no reason to leave out the others.
+                Err(error) => (Verdict::Fail, format!("{error:#}")),
             };
             section.check(format!("{name}: evidence is whole"), verdict, seen);
         }
@@ -89,7 +91,7 @@ fn charts(readings: &[Reading], label: &str) -> [Chart; 3] {
 }
 
 /// Nothing was promised of the level; only what says nothing at all is bad.
-fn as_shown(verdict: &Verdict) -> Verdict {
+pub(super) fn as_shown(verdict: &Verdict) -> Verdict {
     match verdict {
         Verdict::Pass | Verdict::Fail => Verdict::Pass,
         other => other.clone(),

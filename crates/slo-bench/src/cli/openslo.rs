@@ -351,7 +351,7 @@ mod tests {
     const RICH: &str = "name = \"Peak hours, 2\"\nworkload = \"frame\"\ndevice = \"cuda\"\nn = 900\niterations = 100000\n\
         note = \"from: the # desk\"\nconfidence = 0.99\nclaim = \"joint\"\nthroughput_hz_min = 390.5\n\
         [efficacy]\ngain_min = 1.25\n[load]\nmodel = \"poisson\"\nrate_hz = 400.0\nseed = 7\n\
-        [saturation]\ndemand = \"memory\"\nservices = 3\ndram_percent_min = 55.5\n\
+        [saturation]\ndemand = \"memory\"\nservices = 3\ndram_percent_min = 55.5\nrate_hz_min = 750.5\n\
         [limits_ms]\np50 = 0.2\np99 = 0.4\np999 = 1.0\nmax = 9.5\n";
 
     /// What stands in a document, wherever it was read.

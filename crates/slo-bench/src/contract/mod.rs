@@ -24,6 +24,7 @@
 //! seconds = 60             # that count, after a warm-up; 60 unless given
 //! gpu_percent_min = 80     # what levels have to exceed, these unless given: NVML's time with a kernel resident,
 //! sm_percent_min = 80      # and the counters' multiprocessors with a warp
+//! rate_hz_min = 15000      # optional: fewest iterations a second of all services together
 //! # memory_percent_min = 60, dram_percent_min = 60    for "memory": NVML's and the counters' share
 //! # pipe_percent_min = 40                             for "arithmetic": the busiest pipe
 //!

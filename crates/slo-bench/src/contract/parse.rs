@@ -259,7 +259,7 @@ impl Reader<'_> {
         }
     }
 
-    fn rate(&self, prefix: &str, key: &str, table: &Table) -> Result<Option<f64>> {
+    pub(super) fn rate(&self, prefix: &str, key: &str, table: &Table) -> Result<Option<f64>> {
         let Some(value) = table.get(key) else {
             return Ok(None);
         };

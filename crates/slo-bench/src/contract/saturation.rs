@@ -21,7 +21,9 @@ pub(super) const SATURATION_KEYS: &[&str] = &[
     "memory_percent_min",
     "dram_percent_min",
     "pipe_percent_min",
+    RATE,
 ];
+const RATE: &str = "rate_hz_min";
 
 /// Most services side by side: each has a thread of its own.
 const SERVICES_MAX: u32 = 64;
@@ -39,19 +41,23 @@ pub struct SaturationTerms {
     pub services: u32,
     /// How busy they keep it together, and for how long.
     pub promise: SaturationPromise,
+    /// Fewest iterations a second of all of them together, finished and checked.
+    pub rate_hz_min: Option<f64>,
 }
 
 impl SaturationTerms {
     /// The name of the check that says how `contract` kept these terms.
     pub fn check_name(&self, contract: &str) -> String {
-        let Self { services, promise } = self;
-        let services = if *services == 1 { "service" } else { &format!("{services} services") };
-        format!("{contract}: {promise} with {services}")
+        let Self { services, promise, rate_hz_min } = self;
+        let services = if *services == 1 { "1 service" } else { &format!("{services} services") };
+        let rate =
+            rate_hz_min.map_or_else(String::new, |hz| format!(", at least {hz} Hz together"));
+        format!("{contract}: {promise} with {services}{rate}")
     }
 
     /// Every key that such a contract can have, and its value.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        let Self { services, promise } = self;
+        let Self { services, promise, rate_hz_min } = self;
         let mut all = vec![
             ("demand", promise.demand.to_string()),
             ("services", services.to_string()),
@@ -61,6 +67,7 @@ impl SaturationTerms {
         for &key in SATURATION_KEYS {
             all.extend(threshold(&mut promise, key).map(|percent| (key, percent.to_string())));
         }
+        all.extend(rate_hz_min.map(|rate| (RATE, rate.to_string())));
         all
     }
 }
@@ -101,7 +108,8 @@ pub(super) fn terms(reader: &Reader<'_>, target: Target) -> Result<Option<Satura
         let expected = "a share in percent above 0 and below 100";
         *threshold = percent.ok_or_else(|| reader.refuse(&name, value, expected))?;
     }
-    Ok(Some(SaturationTerms { services, promise }))
+    let rate_hz_min = reader.rate(&format!("{SATURATION}."), RATE, table)?;
+    Ok(Some(SaturationTerms { services, promise, rate_hz_min }))
 }
 
 fn demand(reader: &Reader<'_>, table: &Table) -> Result<Demand> {
@@ -157,9 +165,13 @@ mod tests {
             sm_percent: 70.5,
             ..SaturationPromise::new(Demand::Multiprocessors)
         };
-        assert_eq!(terms, SaturationTerms { services: 4, promise });
+        assert_eq!(terms, SaturationTerms { services: 4, promise, rate_hz_min: None });
         let name = "busy: NVML gpu > 80 %, GPM multiprocessors > 70.5 %, 60 s with 4 services";
         assert_eq!(terms.check_name("busy"), name);
+        let terms = read("demand = \"multiprocessors\"\nservices = 4\nrate_hz_min = 1500");
+        assert_eq!(terms.rate_hz_min, Some(1500.0));
+        let name = terms.check_name("busy");
+        assert!(name.ends_with(", 60 s with 4 services, at least 1500 Hz together"), "{name}");
         let terms =
             read("demand = \"memory\"\nseconds = 59\nmemory_percent_min = 1\ndram_percent_min = 2");
         let promise = terms.promise;
@@ -175,7 +187,7 @@ mod tests {
     fn what_is_not_said_has_a_default() {
         let terms = read("demand = \"memory\"");
         let promise = SaturationPromise::new(Demand::Memory);
-        assert_eq!(terms, SaturationTerms { services: 1, promise });
+        assert_eq!(terms, SaturationTerms { services: 1, promise, rate_hz_min: None });
     }
 
     #[test]
@@ -213,6 +225,11 @@ mod tests {
                 "demand = \"multiprocessors\"\nmemory_percent_min = 60",
                 "left out: the demand `multiprocessors` has none",
             ),
+            (
+                "demand = \"memory\"\nrate_hz_min = 0",
+                "saturation.rate_hz_min = 0` is not accepted; it must be a rate in hertz above 0",
+            ),
+            ("demand = \"memory\"\nrate_hz_min = \"5\"", "saturation.rate_hz_min = \"5\""),
             ("demands = \"memory\"", "unknown key `saturation.demands`; did you mean `demand`?"),
         ] {
             let message = parse(keys).unwrap_err().to_string();
@@ -239,7 +256,7 @@ mod tests {
             .into_iter()
             .flat_map(|demand| {
                 let promise = SaturationPromise::new(demand);
-                SaturationTerms { services: 1, promise }.settings()
+                SaturationTerms { services: 1, promise, rate_hz_min: Some(9.5) }.settings()
             })
             .map(|(key, _)| key)
             .collect();

@@ -44,7 +44,7 @@ fn the_schema_refuses_what_the_parser_refuses() {
     const GOOD: &str = "name = \"a\"\nworkload = \"frame\"\ndevice = \"cuda\"\nn = 900\niterations = 1000\nconfidence = 0.99\n\
         claim = \"joint\"\nthroughput_hz_min = 3.5\n[load]\nmodel = \"poisson\"\nrate_hz = 9.5\nseed = 7\n\
         [efficacy]\ngain_min = 1.5\n\
-        [saturation]\ndemand = \"memory\"\nservices = 4\nseconds = 30\nsm_percent_min = 85\n[limits_ms]\np99 = 1\n";
+        [saturation]\ndemand = \"memory\"\nservices = 4\nseconds = 30\nsm_percent_min = 85\nrate_hz_min = 50\n[limits_ms]\np99 = 1\n";
     let parse = |text: &str| Contract::parse(text, std::path::Path::new("a.toml"), &["frame"]);
     assert_eq!(judge(GOOD), None);
     parse(GOOD).unwrap();
@@ -71,6 +71,8 @@ fn the_schema_refuses_what_the_parser_refuses() {
         ("seconds = 30", "seconds = 4"),
         ("sm_percent_min = 85", "sm_percent_min = 100"),
         ("sm_percent_min", "sm_min"),
+        ("rate_hz_min = 50", "rate_hz_min = 0"),
+        ("rate_hz_min = 50", "rate_hz_min = 10000001"),
         ("p99 = 1", "p98 = 1"),
         ("p99 = 1", "p99 = 0.0"),
         ("p99 = 1", ""),

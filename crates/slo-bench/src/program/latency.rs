@@ -99,13 +99,16 @@ pub(super) fn applicable<'a>(
     let (met, other): (Vec<_>, Vec<_>) =
         all.partition(|contract| contract.target.is_met_by(backend));
     for contract in other {
-        let reason = match (contract.target, &setup.session.place.gpu_refusal) {
-            (Target::Cuda, Some(reason)) => {
-                format!("it is about a GPU, and none is used: {reason}")
-            }
-            _ => format!("it is about `{}`, this run is on `{backend}`", contract.target),
-        };
-        section.check(&contract.name, Verdict::skipped(reason), "");
+        section.check(&contract.name, elsewhere(setup, contract), "");
     }
     met
+}
+
+/// What becomes of a contract that is about another device.
+pub(super) fn elsewhere(setup: &Setup<'_>, contract: &Contract) -> Verdict {
+    let backend = setup.session.device().backend();
+    Verdict::skipped(match (contract.target, &setup.session.place.gpu_refusal) {
+        (Target::Cuda, Some(reason)) => format!("it is about a GPU, and none is used: {reason}"),
+        _ => format!("it is about `{}`, this run is on `{backend}`", contract.target),
+    })
 }

@@ -30,7 +30,7 @@ impl Control {
         Self::busy("streaming triad", LoadName::StreamingTriad, Demand::Memory);
 
     /// All of them: those that only look busy, and then those that are.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ONE_BLOCK_SPIN,
         // The least that can be asked for.
         Self::hollow(
@@ -38,6 +38,8 @@ impl Control {
             LoadName::OneBlock,
             Demand::Multiprocessors,
         ),
+        // All that multiprocessors alone are asked for: only the pipes show that they wait.
+        Self::hollow("one warp on every multiprocessor", LoadName::OneWarpEach, Demand::Arithmetic),
         Self::hollow("strided reads", LoadName::StridedReads, Demand::Memory),
         Self::hollow("L2-resident triad", LoadName::ResidentTriad, Demand::Memory),
         Self {

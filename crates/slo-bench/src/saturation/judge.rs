@@ -26,7 +26,7 @@ pub struct Saturation {
 
 /// Holds `trace` against `promise`. Without a ceiling, what was counted is no evidence.
 pub fn judge(trace: &Trace, promise: &SaturationPromise, ceiling: Option<&Ceiling>) -> Saturation {
-    let observations = trace.after(std::time::Duration::from_secs(promise.warm_up_s.into()));
+    let observations = trace.after(promise.warm_up());
     let power_capped_percent =
         Trace::held_back_percent(observations, |reason| reason == ThrottleReason::PowerCap);
     let mut outcome = Saturation {
@@ -148,16 +148,23 @@ impl Evidence {
 
     /// The first two tiers that tell different stories.
     ///
-    /// NVML may read less than there is; that fails by itself. Counted bytes and those that the counters saw must agree both ways.
+    /// NVML may read more than the counters' multiprocessors by so many points, and for [`Demand::Multiprocessors`] as many as
+    /// leave their threshold kept: they are all of its substance. NVML may read less than there is; that fails by itself. Counted bytes and those that the counters saw must agree both ways.
     /// Pipes have different peaks from operations, so those are not compared; and who asks for multiprocessors alone promises no bytes.
     fn disagreement(&self, promise: &SaturationPromise) -> Option<String> {
         let points = promise.disagreement_points_max;
-        let exceeds = |high: Channel, low: Channel, why: &str| {
+        let exceeds_by = |points: f64, high: Channel, low: Channel, why: &str| {
             let (above, below) = (self.mean(high)?, self.mean(low)?);
             let words = || format!("{high} {above:.0} %, {low} {below:.0} %: {why}");
             (above - below > points).then(words)
         };
-        let busy = exceeds(
+        let exceeds = |high, low, why| exceeds_by(points, high, low, why);
+        let promised = match (self.demand, self.mean(Channel::GpuBusy)) {
+            (Demand::Multiprocessors, Some(busy)) => busy - promise.sm_percent,
+            _ => points,
+        };
+        let busy = exceeds_by(
+            points.max(promised),
             Channel::GpuBusy,
             Channel::Multiprocessors,
             "a kernel was there, most multiprocessors had no part in it",

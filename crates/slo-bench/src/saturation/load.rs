@@ -18,6 +18,8 @@ use super::trace::Work;
 pub enum LoadName {
     /// One block that turns its points: one multiprocessor of all.
     OneBlock,
+    /// One warp on every multiprocessor, each turning its points: none of them is idle, and none has much to do.
+    OneWarpEach,
     /// Every 32nd number of a buffer sixteen times the cache: one sector of each line is moved, an eighth of it is of use.
     StridedReads,
     /// A triad whose three buffers take a quarter of the cache together: memory has no part in it.
@@ -41,6 +43,7 @@ impl LoadName {
         let site = Site { device, images, stream };
         match self {
             Self::OneBlock => site.one_block(),
+            Self::OneWarpEach => site.one_warp_each(),
             Self::StridedReads => site.strided_reads(),
             Self::ResidentTriad => site.resident_triad(),
             Self::StreamingTriad => site.streaming_triad(),
@@ -162,6 +165,12 @@ impl Site<'_> {
 
     fn one_block(&self) -> gpu_core::Result<Load> {
         self.spins(Launch::linear(1, 1024), 1024)
+    }
+
+    fn one_warp_each(&self) -> gpu_core::Result<Load> {
+        const WARP: u32 = 32;
+        let blocks = if self.is_gpu() { self.device.properties().multiprocessors } else { 1 };
+        self.spins(Launch::linear(blocks, WARP), blocks as usize * WARP as usize)
     }
 
     fn full_spin(&self) -> gpu_core::Result<Load> {
@@ -297,6 +306,7 @@ mod tests {
         let stream = device.stream().unwrap();
         for name in [
             LoadName::OneBlock,
+            LoadName::OneWarpEach,
             LoadName::StridedReads,
             LoadName::ResidentTriad,
             LoadName::StreamingTriad,

@@ -14,7 +14,9 @@ pub enum Demand {
     Memory,
     /// Arithmetic: memory may idle, the pipes of the multiprocessors may not.
     Arithmetic,
-    /// The time of multiprocessors, and no more: work that waits for itself and lives in caches.
+    /// The time of multiprocessors, and no more: work that waits for itself and lives in caches. Says nothing by itself about
+    /// work: one warp on each of them that waits would do. Who promises it of services promises a rate of finished and checked
+    /// iterations beside it.
     Multiprocessors,
 }
 
@@ -125,10 +127,15 @@ impl SaturationPromise {
         Some(all)
     }
 
+    /// What is left out at the beginning.
+    pub fn warm_up(&self) -> Duration {
+        Duration::from_secs(self.warm_up_s.into())
+    }
+
     /// How long work has to be watched: a few periods more than what counts, since it begins with a reading.
     pub fn watched(&self) -> Duration {
-        let seconds = u64::from(self.warm_up_s) + u64::from(self.seconds_min);
-        Duration::from_secs(seconds) + self.period() * 3
+        let counts = Duration::from_secs(self.seconds_min.into());
+        self.warm_up() + counts + self.period() * 3
     }
 
     /// Time from one reading to the next.

@@ -141,6 +141,15 @@ fn work_that_asks_for_multiprocessors_alone_may_leave_memory_and_pipes_idle() {
     let some = judged(|_| Tells { gpu: 85, sm: 75.0, ..TRIAD });
     assert_eq!((some.is_hollow, some.verdict), (false, Verdict::Fail));
     assert!(some.words.starts_with("GPM multiprocessors 75.0 %"), "{}", some.words);
+    // Their threshold is all that is asked of them: no other distance from NVML is.
+    let lenient = |sm_percent| {
+        let simulated = simulated(|_| Tells { gpu: 100, sm: 55.0, ..TRIAD });
+        let demand = Demand::Multiprocessors;
+        let promise = SaturationPromise { sm_percent, ..SaturationPromise::new(demand) };
+        judge(&simulated.trace(), &promise, Some(&CEILING))
+    };
+    assert_eq!(lenient(50.0).verdict, Verdict::Pass, "{}", lenient(50.0).words);
+    assert!(lenient(60.0).is_hollow, "{}", lenient(60.0).words);
     // Counted work shows nothing about multiprocessors.
     let demand = Demand::Multiprocessors;
     let blind = Simulated { has_counters: false, demand, ..simulated(latency_bound) }.judged();
@@ -180,6 +189,14 @@ fn negative_controls_fail_and_say_why() {
     }
     let spin = Simulated { demand: Demand::Arithmetic, ..simulated(spin) }.judged();
     assert!(spin.is_hollow && spin.verdict == Verdict::Fail);
+    // One warp on every multiprocessor: their time is taken, and only pipes tell that little is done.
+    let warps: Story =
+        |_| Tells { gpu: 100, memory: 0, sm: 99.5, dram: 0.0, fp32: 6.0, counted: 6.0 };
+    let judged = |demand| Simulated { demand, ..simulated(warps) }.judged();
+    assert_eq!(judged(Demand::Multiprocessors).verdict, Verdict::Pass);
+    let pipes = judged(Demand::Arithmetic);
+    assert_eq!((pipes.verdict, pipes.is_hollow), (Verdict::Fail, false));
+    assert!(pipes.words.starts_with("GPM busiest pipe 6.0 %"), "{}", pipes.words);
 }
 
 #[test]
@@ -342,6 +359,7 @@ fn a_trace_is_drawn_in_percent_against_what_was_promised_with_power_and_clock_ap
 }
 
 /// Waits until somebody takes the number of each reading, and moves the clock by a period, so that the next one is due.
+#[derive(Debug)]
 struct Ticking {
     clock: Clock,
     readings: mpsc::SyncSender<u32>,

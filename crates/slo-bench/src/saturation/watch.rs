@@ -11,7 +11,7 @@ use gpu_core::{Clock, Monitor, Reading};
 use super::trace::{Observation, Trace, Work};
 
 /// What tells how busy a device is.
-pub trait Sensor: Send {
+pub trait Sensor: Send + std::fmt::Debug {
     /// The device now, and the time since the call before.
     ///
     /// # Errors

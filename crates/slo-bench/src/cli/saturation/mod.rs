@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use gpu_core::{BackendKind, Monitor, ThrottleReason};
+use gpu_core::{BackendKind, ThrottleReason};
 
 use super::versions::{SEED, Subject};
 use super::{Session, label};
@@ -12,8 +12,8 @@ use crate::contract::{SaturationTerms, milliseconds};
 use crate::frames::FrameSource;
 use crate::report::Section;
 use crate::saturation::{
-    Ceiling, Control, Driver, Duty, LoadName, Saturation, SaturationPromise, Served, Trace, judge,
-    serve, warm_up_s,
+    Ceiling, Control, Driver, Duty, LoadName, Observation, Saturation, SaturationPromise, Sensor,
+    Served, Trace, judge, serve, warm_up_s,
 };
 use crate::statistics::Quantile;
 use crate::verdict::Verdict;
@@ -23,9 +23,11 @@ use crate::workload::{Variant, WorkloadConfig};
 #[derive(Debug)]
 pub struct Gauge<'a> {
     session: &'a Session<'a>,
-    /// Or why nothing tells.
-    monitor: Result<Monitor, String>,
+    /// Or what becomes of promises, since nothing tells: on a host they are skipped, and on a GPU invalid.
+    sensor: Result<Box<dyn Sensor>, Verdict>,
     ceiling: Ceiling,
+    /// Names of the tables beside the report.
+    kept: Vec<String>,
 }
 
 /// What came of a load.
@@ -33,8 +35,8 @@ pub struct Gauge<'a> {
 pub struct Watched {
     /// What is wrong with the results, in words.
     pub fault: Option<String>,
-    /// What was seen of the device, or why nothing tells how busy it is.
-    pub seen: Result<Seen, String>,
+    /// What was seen of the device, or what becomes of a promise where nothing tells how busy it is.
+    pub seen: Result<Seen, Verdict>,
 }
 
 /// What was seen of a device, and what that says.
@@ -51,7 +53,7 @@ pub struct Seen {
 pub struct Carried {
     /// Their rate and latencies.
     pub served: Served,
-    /// How busy they kept the device.
+    /// How busy they kept the device, and whether they finished as much as was asked.
     pub judged: Saturation,
 }
 
@@ -98,16 +100,21 @@ impl<'a> Gauge<'a> {
             }
         }
         let ceiling = Ceiling { bytes_per_s, operations_per_s, bytes_per_s_peak };
-        let monitor = session.device().monitor()?.ok_or_else(|| match &session.place.gpu_refusal {
-            Some(reason) => format!("nothing tells how busy a host is: {reason}"),
-            None => "the management library tells nothing of this device".to_owned(),
-        });
-        Ok(Some(Self { session, monitor, ceiling }))
+        let sensor = match session.device().monitor()? {
+            Some(monitor) => Ok(Box::new(monitor) as Box<dyn Sensor>),
+            None => Err(unseen(session.place.gpu_refusal.as_deref())),
+        };
+        Ok(Some(Self { session, sensor, ceiling, kept: Vec::new() }))
+    }
+
+    /// What becomes of a promise, where nothing tells how busy the device is.
+    pub fn unseen(&self) -> Option<&Verdict> {
+        self.sensor.as_ref().err()
     }
 
     /// Why nothing is judged, where nothing tells how busy the device is.
     pub fn blindness(&self) -> Option<&str> {
-        self.monitor.as_ref().err().map(String::as_str)
+        self.sensor.as_ref().err().and_then(Verdict::reason)
     }
 
     /// Keeps a load on the device for a share of the time and judges it; where nothing tells how busy the device is, the
@@ -121,17 +128,17 @@ impl<'a> Gauge<'a> {
         duty_percent: u32,
         promise: &SaturationPromise,
     ) -> gpu_core::Result<Watched> {
-        let Self { session, monitor, ceiling } = self;
+        let Self { session, sensor, ceiling, .. } = self;
         let driver = Driver::new(session.device(), &session.images, &session.clock)?;
-        let monitor = match monitor {
-            Ok(monitor) => monitor,
-            Err(reason) => {
+        let sensor = match sensor {
+            Ok(sensor) => sensor,
+            Err(unseen) => {
                 let fault = driver.rate(load, ONCE)?.fault;
-                return Ok(Watched { fault, seen: Err(reason.clone()) });
+                return Ok(Watched { fault, seen: Err(unseen.clone()) });
             }
         };
         let duty = Duty::share(duty_percent, promise);
-        let (trace, fault) = driver.watched(load, duty, monitor, promise.period())?;
+        let (trace, fault) = driver.watched(load, duty, &mut **sensor, promise.period())?;
         let judged = judge(&trace, promise, Some(ceiling));
         Ok(Watched { fault, seen: Ok(Seen { trace, judged }) })
     }
@@ -158,16 +165,14 @@ impl<'a> Gauge<'a> {
                 let words = format!("judged {verdict}: {}", seen.judged.evidence());
                 section.check(control.expectation(), control.as_expected(&seen.judged), words);
             }
-            Err(reason) if is_right => {
-                section.check(control.expectation(), Verdict::skipped(reason), "");
-            }
+            Err(unseen) if is_right => section.check(control.expectation(), unseen, ""),
             _ => {}
         }
         Ok(())
     }
 
     /// Runs services side by side and adds what was seen, their rate together and the latency of each. Where nothing tells how
-    /// busy the device is, nothing is run; the error within says why.
+    /// busy the device is, nothing is run; the error within is what becomes of the promise.
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service), and if what was seen cannot be written beside the report.
@@ -176,12 +181,12 @@ impl<'a> Gauge<'a> {
         section: &mut Section,
         serving: &Serving<'_>,
         frames: OpenFrames<'_>,
-    ) -> anyhow::Result<Result<Carried, String>> {
+    ) -> anyhow::Result<Result<Carried, Verdict>> {
         let Serving { name, subject: Subject { workload, n }, terms } = *serving;
         let (device, images) = (self.session.device(), &self.session.images);
-        let monitor = match &mut self.monitor {
-            Ok(monitor) => monitor,
-            Err(reason) => return Ok(Err(reason.clone())),
+        let sensor = match &mut self.sensor {
+            Ok(sensor) => &mut **sensor,
+            Err(unseen) => return Ok(Err(unseen.clone())),
         };
         let open = |number: u32| {
             // Services whose noise is the same would be the same work over and over.
@@ -189,8 +194,9 @@ impl<'a> Gauge<'a> {
             let config = WorkloadConfig { variant: Variant::Device, n, seed, device, images };
             workload.open(&config, frames()?)
         };
-        let (served, trace) = serve(terms, workload.work(n), &self.session.clock, monitor, open)?;
+        let (served, trace) = serve(terms, workload.work(n), &self.session.clock, sensor, open)?;
         let judged = judge(&trace, &terms.promise, Some(&self.ceiling));
+        let judged = served.judged_with_rate(terms, judged);
         let seen = Seen { trace, judged };
         self.tell(section, name, &terms.promise, &seen)?;
         add_served(section, name, &served, self.session.label());
@@ -199,30 +205,42 @@ impl<'a> Gauge<'a> {
 
     /// Adds what was seen: figures, charts, the condition of the device, and a table beside the report.
     fn tell(
-        &self,
+        &mut self,
         section: &mut Section,
         name: &str,
         promise: &SaturationPromise,
         seen: &Seen,
     ) -> anyhow::Result<()> {
-        let (Seen { trace, judged }, label) = (seen, self.session.label());
+        let Seen { trace, judged } = seen;
         self.keep(section, name, &trace.to_csv(promise.demand, Some(&self.ceiling)))?;
+        let label = self.session.label();
         for chart in trace.charts(name, promise, Some(&self.ceiling), label) {
             section.chart(chart);
         }
         judged.add_figures(section, name, label);
-        conditions(section, name, trace, label);
+        conditions(section, name, trace.after(promise.warm_up()), label);
+        if let Some(energy) = trace.energy_j() {
+            section.figure(format!("{name}: energy"), energy, "J", label);
+        }
         Ok(())
     }
 
-    /// Puts what was seen beside the report, as a table.
+    /// Puts what was seen beside the report, as a table. Names that differ only in what a file's name leaves out are numbered.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn keep(&self, section: &mut Section, name: &str, table: &str) -> anyhow::Result<()> {
-        let name = format!("saturation-{}.csv", label(name));
-        std::fs::write(self.session.beside_report()?.join(&name), table)?;
-        section.files.push(name);
+    pub fn keep(&mut self, section: &mut Section, name: &str, table: &str) -> anyhow::Result<()> {
+        let stem = format!("saturation-{}", label(name));
+        let mut file = format!("{stem}.csv");
+        for number in 2_u32.. {
+            if !self.kept.contains(&file) {
+                break;
+            }
+            file = format!("{stem}-{number}.csv");
+        }
+        std::fs::write(self.session.beside_report()?.join(&file), table)?;
+        self.kept.push(file.clone());
+        section.files.push(file);
         Ok(())
     }
 }
@@ -232,6 +250,14 @@ const ONCE: Duration = Duration::from_millis(1);
 
 fn is_gpu(session: &Session<'_>) -> bool {
     session.device().backend() == BackendKind::Cuda
+}
+
+/// What becomes of promises where nothing tells how busy a device is, which on a GPU is no reason to leave them out.
+fn unseen(gpu_refusal: Option<&str>) -> Verdict {
+    match gpu_refusal {
+        Some(reason) => Verdict::skipped(format!("nothing tells how busy a host is: {reason}")),
+        None => Verdict::invalid("the management library tells nothing of this device"),
+    }
 }
 
 fn right(section: &mut Section, what: &str, fault: Option<String>) {
@@ -253,18 +279,16 @@ fn add_served(section: &mut Section, name: &str, served: &Served, measured_on: &
     }
 }
 
-/// Adds in which condition the device was while `what` ran.
-fn conditions(section: &mut Section, what: &str, trace: &Trace, measured_on: &str) {
-    if trace.observations.is_empty() {
+/// Adds in which condition the device was while `what` ran, from what was seen after the warm-up. A device that was slowed
+/// down voids what was seen, and is no fault of what ran.
+fn conditions(section: &mut Section, what: &str, seen: &[Observation], measured_on: &str) {
+    if seen.is_empty() {
         return;
     }
-    let samples = || trace.observations.iter().map(|seen| &seen.reading.sample);
-    let count = trace.observations.len() as f64;
+    let samples = || seen.iter().map(|seen| &seen.reading.sample);
+    let count = seen.len() as f64;
     let power = samples().map(|sample| sample.power_watts).sum::<f64>() / count;
     section.figure(format!("{what}: power, mean"), power, "W", measured_on);
-    if let Some(energy) = trace.energy_j() {
-        section.figure(format!("{what}: energy"), energy, "J", measured_on);
-    }
     let clocks = samples().map(|sample| sample.sm_clock_mhz);
     if let (Some(least), Some(most)) = (clocks.clone().min(), clocks.max()) {
         section.figure(format!("{what}: SM clock, least"), least.into(), "MHz", measured_on);
@@ -277,9 +301,16 @@ fn conditions(section: &mut Section, what: &str, trace: &Trace, measured_on: &st
         samples().flat_map(|sample| sample.throttle_reasons.iter().copied()).collect();
     reasons.sort_unstable();
     reasons.dedup();
-    let is_slowed = reasons.iter().any(|reason| reason.is_slowdown());
     let words: Vec<_> = reasons.iter().map(ToString::to_string).collect();
     let words = if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
-    let seen = format!("clocks were held back by {words}");
-    section.check(format!("{what}: neither heat nor protection slowed it"), !is_slowed, seen);
+    let words = format!("clocks were held back by {words}");
+    let (verdict, words) = if reasons.iter().any(|reason| reason.is_slowdown()) {
+        (Verdict::invalid(words), String::new())
+    } else {
+        (Verdict::Pass, words)
+    };
+    section.check(format!("{what}: neither heat nor protection slowed it"), verdict, words);
 }
+
+#[cfg(test)]
+mod tests;
