@@ -36,10 +36,10 @@ struct Options {
     /// The workload: active-inference, thermodynamic or frame
     #[arg(long, value_name = "NAME", default_value = "thermodynamic", value_parser = workload)]
     workload: Reference,
-    /// Comparisons of the workload with itself; 20 unless given, 2 on the host
+    /// Comparisons of the workload with itself; 20 unless given, 1 on the host
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     comparisons: Option<u64>,
-    /// Samples of each of a comparison's eight visits; 20000 unless given, 8 on the host
+    /// Samples of each of a comparison's sixteen visits; 10000 unless given, 8 on the host
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     iterations: Option<u64>,
 }
@@ -60,7 +60,7 @@ fn workload(name: &str) -> Result<Reference, String> {
 /// The workload beside itself, by the tolerance that a user gets.
 fn itself(options: &Options, session: &Session<'_>) -> anyhow::Result<Section> {
     let mut section = Section::new("itself");
-    let count_default = if is_gpu(session) { 20 } else { 2 };
+    let count_default = if is_gpu(session) { 20 } else { 1 };
     let count = options.comparisons.unwrap_or(count_default);
     let mut visits = open(options, session)?;
     let (mut tally, mut single) = (Tally::default(), Tally::default());
@@ -173,7 +173,7 @@ fn add_ratio(section: &mut Section, what: &str, row: &Row, label: &str) {
 fn open<'a>(options: &Options, session: &'a Session<'_>) -> anyhow::Result<Visits<'a>> {
     let (device, images) = (session.device(), &session.images);
     let (variant, warm_up, iterations) = match is_gpu(session) {
-        true => (Variant::Device, WarmUp { window: 500, windows_max: 20 }, 20_000),
+        true => (Variant::Device, WarmUp { window: 500, windows_max: 20 }, 10_000),
         // A few samples, for the way and not for the figures.
         false => (Variant::Optimised, WarmUp { window: 2, windows_max: 2 }, 8),
     };
