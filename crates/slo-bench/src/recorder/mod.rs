@@ -1,4 +1,4 @@
-//! Latencies as they were: every sample in order, exact counters, a histogram for the eye.
+//! Latencies as they were: every sample in order, exact counters; and a histogram for the eye, counted when it is asked for.
 //!
 //! One recorder a thread; [`Recorder::merge`] adds them up without loss. Percentiles are nearest-rank: the k-th smallest
 //! sample with k = ceil(p N). Never interpolates, and never reports a percentile that the samples cannot support.
@@ -34,7 +34,8 @@ pub struct Recorder {
     kept_max: usize,
     /// What was merged in: their samples stand in orders of their own.
     merged: Vec<Series>,
-    histogram: LatencyHistogram,
+    /// The samples that were not kept.
+    beyond: LatencyHistogram,
     limits_ns: Vec<u64>,
     over_counts: Vec<u64>,
     len: u64,
@@ -62,12 +63,12 @@ impl Recorder {
         let bits = expected.clamp(1, BITS_MAX);
         Self {
             own: Series {
-                kept: Vec::with_capacity(kept_max),
+                kept: touched(kept_max),
                 over: limits_ns.iter().map(|_| Indicator::with_capacity(bits)).collect(),
             },
             kept_max,
             merged: Vec::new(),
-            histogram: LatencyHistogram::default(),
+            beyond: LatencyHistogram::default(),
             limits_ns: limits_ns.to_vec(),
             over_counts: vec![0; limits_ns.len()],
             len: 0,
@@ -81,8 +82,9 @@ impl Recorder {
     pub fn record(&mut self, latency_ns: u64) {
         if self.own.kept.len() < self.kept_max {
             self.own.kept.push(latency_ns);
+        } else {
+            self.beyond.record(latency_ns);
         }
-        self.histogram.record(latency_ns);
         let counters = self.over_counts.iter_mut().zip(&mut self.own.over);
         for (limit, (count, indicator)) in self.limits_ns.iter().zip(counters) {
             let is_over = latency_ns >= *limit;
@@ -100,7 +102,7 @@ impl Recorder {
     /// If the two count for different limits.
     pub fn merge(&mut self, other: Self) {
         assert_eq!(self.limits_ns, other.limits_ns, "recorders of one run count for one contract");
-        self.histogram.merge(&other.histogram);
+        self.beyond.merge(&other.beyond);
         for (count, more) in self.over_counts.iter_mut().zip(&other.over_counts) {
             *count += more;
         }
@@ -171,38 +173,62 @@ impl Recorder {
         self.sum_ns
     }
 
+    /// Every sample, counted in buckets.
+    fn histogram(&self) -> LatencyHistogram {
+        let mut histogram = self.beyond.clone();
+        let kept = self.series().flat_map(|series| &series.kept);
+        kept.for_each(|&latency_ns| histogram.record(latency_ns));
+        histogram
+    }
+
     fn series(&self) -> impl Iterator<Item = &Series> {
         std::iter::once(&self.own).chain(&self.merged)
     }
 
     fn ranked(&self) -> Ranked<'_> {
-        let mut sorted = Vec::new();
-        if self.is_exact() {
-            self.series().for_each(|series| sorted.extend_from_slice(&series.kept));
-            sorted.sort_unstable();
+        if !self.is_exact() {
+            return Ranked { recorder: self, samples: Samples::Counted(self.histogram()) };
         }
-        Ranked { recorder: self, sorted }
+        let kept: Vec<_> = self.series().map(|series| series.kept.as_slice()).collect();
+        let mut sorted = kept.concat();
+        sorted.sort_unstable();
+        Ranked { recorder: self, samples: Samples::Sorted(sorted) }
     }
 }
 
-/// Samples by rank: sorted, or by the histogram where not all were kept.
+/// Room for `len` numbers, every page of which is there already: otherwise recording would wait for pages one by one.
+fn touched(len: usize) -> Vec<u64> {
+    let mut room = vec![u64::MAX; len];
+    room.clear();
+    room
+}
+
+/// Samples by rank.
 struct Ranked<'a> {
     recorder: &'a Recorder,
-    sorted: Vec<u64>,
+    samples: Samples,
+}
+
+/// Samples in their order, or in buckets where not all were kept.
+enum Samples {
+    Sorted(Vec<u64>),
+    Counted(LatencyHistogram),
 }
 
 impl Ranked<'_> {
     /// The sample of that rank, from 1, or the edge of its bucket on the side of `end`.
     fn at(&self, rank: u64, end: End) -> u64 {
-        let Recorder { max_ns, histogram, .. } = self.recorder;
-        if self.recorder.is_exact() {
-            let index = usize::try_from(rank - 1).expect("a rank is at most the number of samples");
-            return self.sorted[index];
-        }
+        let histogram = match &self.samples {
+            Samples::Sorted(sorted) => {
+                let index = usize::try_from(rank - 1);
+                return sorted[index.expect("a rank is at most the number of samples")];
+            }
+            Samples::Counted(histogram) => histogram,
+        };
         let bucket = histogram.at_ranks(&[rank]).swap_remove(0);
         match end {
             End::Lower => *bucket.start(),
-            End::Upper => (*bucket.end()).min(*max_ns),
+            End::Upper => (*bucket.end()).min(self.recorder.max_ns),
         }
     }
 

@@ -153,6 +153,7 @@ impl Recorder {
         let ranked = self.ranked();
         let [p50, p90, p99, p999, max] = Quantile::ALL.map(|quantile| ranked.quantile(quantile));
         let inner = Quantile::ALL.into_iter().filter(|&quantile| quantile != Quantile::MAX);
+        let histogram = self.histogram();
         Latency {
             samples: self.len,
             method: if self.is_exact() { "nearest rank" } else { BY_HISTOGRAM }.to_owned(),
@@ -163,8 +164,8 @@ impl Recorder {
             p999_ns: p999,
             max_ns: max,
             intervals: inner.filter_map(|quantile| self.interval(&ranked, quantile)).collect(),
-            distribution: self.histogram.by_powers_of_two(),
-            histogram: self.histogram.clone(),
+            distribution: histogram.by_powers_of_two(),
+            histogram,
             laps: Some(self.laps()).filter(|laps| !laps.is_empty()).into_iter().collect(),
         }
     }

@@ -60,6 +60,15 @@ fn samples_beyond_the_kept_ones_fall_back_to_the_histogram_which_rounds_up() {
     assert_eq!(recorder.quantile(Quantile::MAX), Some(1_000_000));
     assert_eq!(recorder.over_counts(), [501]);
     assert!(recorder.summary().method.contains("histogram"));
+    let mut whole = LatencyHistogram::default();
+    (1..=1000).for_each(|i| whole.record(i * 1000));
+    assert_eq!(recorder.summary().histogram, whole);
+    recorder.merge(Recorder::keeping(&[500_000], 1, 1));
+    let mut other = Recorder::keeping(&[500_000], 2, 1);
+    [1, 2].into_iter().for_each(|ns| other.record(ns));
+    recorder.merge(other);
+    [1, 2].into_iter().for_each(|ns| whole.record(ns));
+    assert_eq!(recorder.summary().histogram, whole, "kept or not, here or there, each counts once");
 }
 
 #[test]
@@ -196,7 +205,7 @@ fn an_interval_log_reads_back_as_it_was_written() {
     write_hlog(
         &mut text,
         started,
-        &[interval(&first.histogram, 0), interval(&second.histogram, 1)],
+        &[interval(&first.histogram(), 0), interval(&second.histogram(), 1)],
     )
     .unwrap();
     let text = String::from_utf8(text).unwrap();
@@ -220,13 +229,13 @@ fn an_interval_log_reads_back_as_it_was_written() {
             read.push(serde_json::from_value(encoded).unwrap());
         }
     }
-    assert_eq!(read, [first.histogram, second.histogram]);
+    assert_eq!(read, [first.histogram(), second.histogram()]);
 }
 
 #[test]
 fn a_distribution_has_the_columns_that_plotters_read() {
     let mut text = Vec::new();
-    write_hgrm(&mut text, &recorder((1..=1000).map(|i| i * 1000), 1000).histogram).unwrap();
+    write_hgrm(&mut text, &recorder((1..=1000).map(|i| i * 1000), 1000).histogram()).unwrap();
     let text = String::from_utf8(text).unwrap();
     let mut lines = text.lines();
     assert_eq!(lines.next().unwrap(), "       Value     Percentile TotalCount 1/(1-Percentile)");
