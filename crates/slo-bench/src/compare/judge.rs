@@ -124,6 +124,9 @@ pub(super) fn figure(
         Change { log, down: 0.0, up: 0.0 }
     });
     let whole = together(&changes.collect::<Vec<_>>(), taken, confidence);
+    // Medians by events come in ticks: equal ones show no spread, and the next tick may be per cents away.
+    let floor =
+        nanoseconds(first.unit).map_or(0.0, |unit| tolerance.floor_ns as f64 / unit / first.base);
     let mut row = Row {
         name: first.name.clone(),
         unit: first.unit.to_owned(),
@@ -132,7 +135,7 @@ pub(super) fn figure(
         ratio: f64::NAN,
         lower: None,
         upper: None,
-        outcome: outcome(whole, tolerance.share, first.better),
+        outcome: outcome(whole, tolerance.share.max(floor), first.better),
     };
     row.place(whole);
     if pairs.len() == 1 {
@@ -141,6 +144,17 @@ pub(super) fn figure(
             Outcome::undecided("one value a side does not show its spread; give several reports");
     }
     row
+}
+
+/// How many nanoseconds a unit of time is; `None` for other units.
+fn nanoseconds(unit: &str) -> Option<f64> {
+    match unit {
+        "ns" => Some(1.0),
+        "us" => Some(1e3),
+        "ms" => Some(1e6),
+        "s" => Some(1e9),
+        _ => None,
+    }
 }
 
 impl Row {

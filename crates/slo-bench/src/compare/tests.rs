@@ -245,6 +245,25 @@ fn a_figure_is_judged_by_several_pairs_in_the_direction_of_its_unit() {
 }
 
 #[test]
+fn a_time_in_ticks_needs_a_change_that_a_timer_resolves() {
+    let outcome = |base: f64, head: f64, unit: &str| {
+        let with = |value: f64| {
+            let mut section = Section::new("pipeline");
+            section.figure("phase", value, unit, "host");
+            vec![section]
+        };
+        let (base, head) = (with(base), with(head));
+        let bases = [&base[..]; 3];
+        compare_with_bases(&bases, &head, &Tolerance::default()).unwrap().rows[0].outcome.clone()
+    };
+    // 160 ns more than three equal bases are 4 %, and less than the floor of 500 ns.
+    assert_eq!(outcome(0.003_90, 0.004_06, "ms"), Outcome::Same);
+    assert_eq!(outcome(3.90, 4.06, "us"), Outcome::Same);
+    assert_eq!(outcome(0.003_90, 0.004_50, "ms"), Outcome::Worse);
+    assert_eq!(outcome(3.90, 3.70, "GB/s"), Outcome::Worse, "no time");
+}
+
+#[test]
 fn what_cannot_be_compared_is_refused_by_name() {
     let mut rng = Rng::with_seed(3);
     let base = sections(Service::Independent.latency(100, 1.0, &mut rng));

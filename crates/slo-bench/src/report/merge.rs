@@ -95,6 +95,9 @@ impl Run {
             (one, two) => one.or(two),
         };
         let latency = self.latency.merge(&other.latency);
+        let mut slowed_by = [self.slowed_by, other.slowed_by].concat();
+        slowed_by.sort_unstable();
+        slowed_by.dedup();
         let clauses = join(
             self.clauses,
             other.clauses,
@@ -107,7 +110,7 @@ impl Run {
         Ok(Self {
             warm_up: self.warm_up.max(other.warm_up),
             is_settled: self.is_settled && other.is_settled,
-            slowed_by: [self.slowed_by, other.slowed_by].concat(),
+            slowed_by,
             rate_hz: self.rate_hz + other.rate_hz,
             cold_ns: self.cold_ns.max(other.cold_ns),
             latency,

@@ -82,6 +82,11 @@ fn unusable(
         let at = at.as_secs_f64();
         return Some(Verdict::invalid(format!("{reason} held clocks back at {at:.1} s")));
     }
+    if let [first, .., last] = observations
+        && let Some(reason) = last.reading.sample.slowed_since(&first.reading.sample).first()
+    {
+        return Some(Verdict::invalid(format!("{reason} held clocks back between two readings")));
+    }
     let gap = Trace::gap_max(observations);
     if gap > trace.period * PERIODS_MAX {
         let (gap, period) = (gap.as_millis(), trace.period.as_millis());

@@ -277,6 +277,19 @@ fn what_cannot_be_judged_is_neither_a_pass_nor_a_failure() {
         |at| if at > 50.0 { vec![ThrottleReason::HardwareThermalSlowdown] } else { Vec::new() };
     let hot = Simulated { reasons: hot, ..simulated(|_| TRIAD) }.judged();
     assert!(matches!(&hot.verdict, Verdict::Invalid { reason } if reason.contains("thermal")));
+    let mut counted = simulated(|_| TRIAD).trace();
+    let heat = |trace: &mut Trace, from: f64, ns: u64| {
+        let late = trace.observations.iter_mut().filter(|seen| seen.at.as_secs_f64() >= from);
+        late.for_each(|seen| seen.reading.sample.heat_slowed_ns = Some(ns));
+    };
+    let promise = SaturationPromise::new(Demand::Memory);
+    heat(&mut counted, 0.0, 7);
+    assert_eq!(judge(&counted, &promise, Some(&CEILING)).verdict, Verdict::Pass, "of earlier days");
+    heat(&mut counted, 50.0, 8);
+    let slowed = judge(&counted, &promise, Some(&CEILING)).verdict;
+    assert!(
+        matches!(slowed, Verdict::Invalid { reason } if reason.contains("between two readings"))
+    );
     let capped = Simulated { reasons: |_| vec![ThrottleReason::PowerCap], ..simulated(|_| TRIAD) };
     let capped = capped.judged();
     assert_eq!((capped.verdict, capped.power_capped_percent.round()), (Verdict::Pass, 100.0));

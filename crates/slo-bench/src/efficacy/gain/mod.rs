@@ -44,7 +44,10 @@ impl Gain {
 
 impl Display for Gain {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        let Self { ratio, lower, upper } = self;
+        // A bound is rounded to its own side, or it would bound less than was shown.
+        let (lower, upper) =
+            ((self.lower * 100.0).floor() / 100.0, (self.upper * 100.0).ceil() / 100.0);
+        let ratio = self.ratio;
         write!(formatter, "{ratio:.2} times as fast, at least {lower:.2}, at most {upper:.2}")
     }
 }

@@ -119,3 +119,9 @@ fn a_stretch_is_the_cube_root_rounded_up() {
         assert_eq!(stretch(len), expected, "{len}");
     }
 }
+
+#[test]
+fn a_bound_is_rounded_to_its_own_side() {
+    let gain = Gain { ratio: 2.2, lower: 2.0999, upper: 2.3001 };
+    assert_eq!(gain.to_string(), "2.20 times as fast, at least 2.09, at most 2.31");
+}

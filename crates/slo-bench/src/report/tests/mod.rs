@@ -279,6 +279,6 @@ fn the_page_says_what_slowed_a_run_down_and_nodes_add_what_they_saw() {
     hot.sections[0].runs[0].slowed_by = vec![ThrottleReason::HardwareSlowdown];
     let words = format!("void: {} held the clocks", ThrottleReason::HardwareSlowdown);
     assert!(page(&hot).contains(&words));
-    let merged = report().merge(hot).unwrap();
+    let merged = hot.clone().merge(hot).unwrap();
     assert_eq!(merged.sections[0].runs[0].slowed_by, [ThrottleReason::HardwareSlowdown]);
 }
