@@ -9,7 +9,7 @@ use super::pair::{Both, Values};
 use super::{Row, Taken, Tolerance, wander};
 use crate::contract::milliseconds;
 use crate::recorder::Latency;
-use crate::report::Better;
+use crate::report::{Better, nanoseconds};
 use crate::statistics::{Quantile, rank_interval};
 
 /// What became of a figure.
@@ -144,17 +144,6 @@ pub(super) fn figure(
             Outcome::undecided("one value a side does not show its spread; give several reports");
     }
     row
-}
-
-/// How many nanoseconds a unit of time is; `None` for other units.
-fn nanoseconds(unit: &str) -> Option<f64> {
-    match unit {
-        "ns" => Some(1.0),
-        "us" => Some(1e3),
-        "ms" => Some(1e6),
-        "s" => Some(1e9),
-        _ => None,
-    }
 }
 
 impl Row {

@@ -15,11 +15,22 @@ impl Better {
     /// That of `unit`; `None` for counts, shares and units that are not known.
     pub fn of(unit: &str) -> Option<Self> {
         match unit {
-            "ns" | "us" | "ms" | "s" => Some(Self::Smaller),
+            time if nanoseconds(time).is_some() => Some(Self::Smaller),
             "Hz" | "x" => Some(Self::Larger),
             rate if rate.ends_with("/s") => Some(Self::Larger),
             _ => None,
         }
+    }
+}
+
+/// How many nanoseconds a unit of time is; `None` for other units.
+pub(crate) fn nanoseconds(unit: &str) -> Option<f64> {
+    match unit {
+        "ns" => Some(1.0),
+        "us" => Some(1e3),
+        "ms" => Some(1e6),
+        "s" => Some(1e9),
+        _ => None,
     }
 }
 

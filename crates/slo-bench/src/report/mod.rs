@@ -24,6 +24,7 @@ use gpu_core::ThrottleReason;
 use serde::{Deserialize, Serialize};
 
 pub use better::Better;
+pub(crate) use better::nanoseconds;
 pub use faces::PAGE;
 pub use machine::{Machine, Program};
 pub use store::{Destination, PROFILE, TIMELINE, TRACE};
